@@ -17,17 +17,31 @@ extern "C" {
 
 typedef enum sw_dtype {
     SW_DTYPE_NONE = 0,
-    SW_F64, SW_F32, SW_F16, SW_BF16,
-    SW_F8E4M3FN, SW_F8E4M3FNUZ, SW_F8E5M2, SW_F8E5M2FNUZ,
-    SW_I64, SW_I32, SW_I16, SW_I8, SW_I4,
-    SW_U64, SW_U32, SW_U16, SW_U8, SW_U4,
+    SW_F64,
+    SW_F32,
+    SW_F16,
+    SW_BF16,
+    SW_F8E4M3FN,
+    SW_F8E4M3FNUZ,
+    SW_F8E5M2,
+    SW_F8E5M2FNUZ,
+    SW_I64,
+    SW_I32,
+    SW_I16,
+    SW_I8,
+    SW_I4,
+    SW_U64,
+    SW_U32,
+    SW_U16,
+    SW_U8,
+    SW_U4,
     SW_BOOL,   /* one byte, 0 or 1 */
     SW_STRING, /* elements are `char *` owned by the storage, NUL-terminated UTF-8 */
     SW_DTYPE_COUNT
 } sw_dtype;
 
-SW_API const char *sw_dtype_name(sw_dtype dtype);        /* "f32", "i64", "bool", … */
-SW_API sw_dtype sw_dtype_from_name(const char *name);    /* SW_DTYPE_NONE when unknown; also "float32", "int64", … */
+SW_API const char *sw_dtype_name(sw_dtype dtype);     /* "f32", "i64", "bool", … */
+SW_API sw_dtype sw_dtype_from_name(const char *name); /* SW_DTYPE_NONE when unknown; also "float32", "int64", … */
 /* Bits per element: 4 for i4/u4 (two to a byte, low half first), sizeof(char *) * 8 for strings. */
 SW_API int sw_dtype_bits(sw_dtype dtype);
 SW_API bool sw_dtype_is_float(sw_dtype dtype);
@@ -70,7 +84,8 @@ SW_API bool sw_tensor_is_contiguous(const sw_tensor *tensor);
 SW_API sw_context *sw_tensor_context(const sw_tensor *tensor);
 
 /* Views: they share storage; NULL with SW_SHAPE or SW_INVALID on failure. 4-bit tensors cannot be sliced. */
-SW_API sw_tensor *sw_tensor_reshape(sw_tensor *tensor, sw_dims dims); /* one dim may be -1; copies when not contiguous */
+SW_API sw_tensor *sw_tensor_reshape(sw_tensor *tensor,
+                                    sw_dims dims); /* one dim may be -1; copies when not contiguous */
 SW_API sw_tensor *sw_tensor_transpose(sw_tensor *tensor, const int *axes);
 SW_API sw_tensor *sw_tensor_slice(sw_tensor *tensor, int axis, int64_t start, int64_t stop, int64_t step);
 SW_API sw_tensor *sw_tensor_broadcast(sw_tensor *tensor, sw_dims dims); /* stride 0 along expanded axes */
@@ -98,7 +113,8 @@ SW_API char *sw_dims_text(sw_dims dims, char *text, size_t size);
 
 /* NumPy's own files. Reading has limits (header 64 KiB, count overflow-checked, file length exact). */
 SW_API sw_status sw_npy_read(sw_context *ctx, const char *path, sw_tensor **tensor);
-SW_API sw_status sw_npy_read_bytes(sw_context *ctx, const char *name, const void *bytes, size_t size, sw_tensor **tensor);
+SW_API sw_status sw_npy_read_bytes(sw_context *ctx, const char *name, const void *bytes, size_t size,
+                                   sw_tensor **tensor);
 SW_API sw_status sw_npy_write(const sw_tensor *tensor, const char *path);
 typedef struct sw_npz_entry {
     char *name;

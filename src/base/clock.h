@@ -5,8 +5,8 @@
 
 #include <stdint.h>
 
-uint64_t sw_now_ns(void);      /* CLOCK_MONOTONIC */
-int64_t sw_wall_ms(void);      /* milliseconds since 1970, UTC */
+uint64_t sw_now_ns(void); /* CLOCK_MONOTONIC */
+int64_t sw_wall_ms(void); /* milliseconds since 1970, UTC */
 /* "2026-12-01T09:30:00Z" */
 void sw_wall_text(int64_t wall_ms, char text[21]);
 

@@ -11,11 +11,12 @@
 sw_context *sw_context_create(const sw_context_options *options);
 
 /* Hangs `value` under `key`; released (newest first) by sw_context_free. SW_EXISTS when the key is taken. */
-sw_status sw_context_attach(sw_context *ctx, const void *key, void *value, void (*release)(sw_context *ctx, void *value));
+sw_status sw_context_attach(sw_context *ctx, const void *key, void *value,
+                            void (*release)(sw_context *ctx, void *value));
 /* What hangs there, or NULL. Lock-free after start-up. */
 void *sw_context_attached(const sw_context *ctx, const void *key);
 
-int sw_context_threads(const sw_context *ctx);        /* >= 1 */
+int sw_context_threads(const sw_context *ctx);         /* >= 1 */
 const char *sw_context_backend(const sw_context *ctx); /* "cpu" or "ref" */
 /* True when `topic` stands in options.trace. */
 bool sw_context_traces(const sw_context *ctx, const char *topic);

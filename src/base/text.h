@@ -35,8 +35,8 @@ typedef struct sw_json_writer {
 } sw_json_writer;
 
 void sw_json_begin(sw_json_writer *json, sw_text *text, bool pretty);
-void sw_json_open(sw_json_writer *json, const char *key, char bracket); /* '{' or '[' */
-void sw_json_close(sw_json_writer *json, char bracket);                 /* '}' or ']' */
+void sw_json_open(sw_json_writer *json, const char *key, char bracket);        /* '{' or '[' */
+void sw_json_close(sw_json_writer *json, char bracket);                        /* '}' or ']' */
 void sw_json_string(sw_json_writer *json, const char *key, const char *value); /* NULL value: null */
 void sw_json_int(sw_json_writer *json, const char *key, int64_t value);
 void sw_json_double(sw_json_writer *json, const char *key, double value);

@@ -9,7 +9,7 @@
 
 /* Element `index` from `data`. Loads of integers as double round; use the integer forms for exactness. */
 double sw_load_f64(sw_dtype dtype, const void *data, int64_t index);
-int64_t sw_load_i64(sw_dtype dtype, const void *data, int64_t index);   /* u64 above INT64_MAX wraps */
+int64_t sw_load_i64(sw_dtype dtype, const void *data, int64_t index); /* u64 above INT64_MAX wraps */
 uint64_t sw_load_u64(sw_dtype dtype, const void *data, int64_t index);
 /* Round to nearest even into floats; integers truncate, saturate, NaN is 0. */
 void sw_store_f64(sw_dtype dtype, void *data, int64_t index, double value);
