@@ -3,6 +3,7 @@
 #define SLIPWAY_SLIPWAY_H
 
 #include "slipway/base.h"
+#include "slipway/store.h"
 #include "slipway/tensor.h"
 
 #endif
