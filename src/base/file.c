@@ -105,7 +105,7 @@ sw_status sw_file_read(sw_context *ctx, const char *path, size_t limit, char **t
 
 struct sw_file_writer {
     sw_context *ctx;
-    char *path, *temporary;
+    char *path, *temporary, *folder; /* folder: where both stand */
     int fd;
     sw_status status; /* the first failure; later calls repeat it */
     size_t used;
@@ -118,7 +118,14 @@ static void writer_free(sw_file_writer *writer)
         close(writer->fd);
     sw_free(writer->ctx, writer->path);
     sw_free(writer->ctx, writer->temporary);
+    sw_free(writer->ctx, writer->folder);
     sw_free(writer->ctx, writer);
+}
+
+static char *folder_of(sw_context *ctx, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? sw_strndup(ctx, path, slash == path ? 1 : (size_t)(slash - path)) : sw_strdup(ctx, ".");
 }
 
 sw_status sw_file_begin(sw_context *ctx, const char *path, sw_file_writer **out)
@@ -133,7 +140,8 @@ sw_status sw_file_begin(sw_context *ctx, const char *path, sw_file_writer **out)
     writer->used = 0;
     writer->temporary = NULL;
     writer->path = sw_strdup(ctx, path);
-    if (writer->path)
+    writer->folder = folder_of(ctx, path);
+    if (writer->path && writer->folder)
         writer->temporary = sw_format(ctx, "%s.tmp-%ld-%u", path, (long)getpid(), atomic_fetch_add(&counter, 1));
     if (!writer->temporary) {
         writer_free(writer);
@@ -187,20 +195,15 @@ sw_status sw_file_add(sw_file_writer *writer, const void *bytes, size_t size)
 }
 
 /* Without this a crash may forget the rename, though not the bytes. */
-static sw_status flush_folder(sw_context *ctx, const char *path)
+static sw_status flush_folder(const sw_file_writer *writer)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? sw_strndup(ctx, path, slash == path ? 1 : (size_t)(slash - path)) : sw_strdup(ctx, ".");
-    if (!folder)
-        return sw_alloc_status();
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(writer->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     sw_status status = SW_OK;
     /* Some file systems cannot flush a folder (EINVAL); then there is nothing more to do. */
     if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL && errno != EROFS)
-        status = sw_fail_errno(errno, "%s: cannot flush the folder", path);
+        status = sw_fail_errno(errno, "%s: cannot flush the folder", writer->path);
     if (fd >= 0)
         close(fd);
-    sw_free(ctx, folder);
     return status;
 }
 
@@ -220,7 +223,7 @@ sw_status sw_file_commit(sw_file_writer *writer)
     if (status == SW_OK && rename(writer->temporary, writer->path) != 0)
         status = sw_fail_errno(errno, "%s: cannot put in place", writer->path);
     if (status == SW_OK)
-        status = flush_folder(writer->ctx, writer->path);
+        status = flush_folder(writer);
     else
         unlink(writer->temporary);
     writer_free(writer);
