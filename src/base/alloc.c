@@ -19,16 +19,13 @@ _Static_assert(sizeof(struct header) == 16, "a header must keep 16-byte alignmen
 
 static _Thread_local sw_status last_status = SW_NO_MEMORY;
 
-sw_status sw_alloc_status(void)
-{
-    return last_status;
-}
+sw_status sw_alloc_status(void) { return last_status; }
 
 static void raise_peak(sw_context *ctx, uint64_t now)
 {
     uint64_t peak = atomic_load_explicit(&ctx->peak, memory_order_relaxed);
-    while (now > peak && !atomic_compare_exchange_weak_explicit(&ctx->peak, &peak, now, memory_order_relaxed,
-                                                                memory_order_relaxed))
+    while (now > peak &&
+           !atomic_compare_exchange_weak_explicit(&ctx->peak, &peak, now, memory_order_relaxed, memory_order_relaxed))
         continue;
 }
 
@@ -39,9 +36,10 @@ sw_status sw_alloc_book(sw_context *ctx, size_t bytes)
         if (__builtin_add_overflow(held, (uint64_t)bytes, &now))
             return last_status = sw_fail(SW_NO_MEMORY, "no memory: %zu bytes wanted", bytes);
         if (ctx->budget && now > ctx->budget)
-            return last_status = sw_fail(SW_BUDGET, "memory budget: %zu bytes wanted, %llu of %llu bytes are held", bytes,
-                                         (unsigned long long)held, (unsigned long long)ctx->budget);
-    } while (!atomic_compare_exchange_weak_explicit(&ctx->bytes, &held, now, memory_order_relaxed, memory_order_relaxed));
+            return last_status = sw_fail(SW_BUDGET, "memory budget: %zu bytes wanted, %llu of %llu bytes are held",
+                                         bytes, (unsigned long long)held, (unsigned long long)ctx->budget);
+    } while (
+        !atomic_compare_exchange_weak_explicit(&ctx->bytes, &held, now, memory_order_relaxed, memory_order_relaxed));
     raise_peak(ctx, now);
     return SW_OK;
 }
@@ -90,10 +88,7 @@ void *sw_alloc_aligned(sw_context *ctx, size_t bytes, size_t alignment)
     return block + offset;
 }
 
-void *sw_alloc(sw_context *ctx, size_t bytes)
-{
-    return sw_alloc_aligned(ctx, bytes, sizeof(struct header));
-}
+void *sw_alloc(sw_context *ctx, size_t bytes) { return sw_alloc_aligned(ctx, bytes, sizeof(struct header)); }
 
 void *sw_alloc_zero(sw_context *ctx, size_t bytes)
 {
@@ -144,10 +139,7 @@ char *sw_strndup(sw_context *ctx, const char *text, size_t length)
     return copy;
 }
 
-char *sw_strdup(sw_context *ctx, const char *text)
-{
-    return sw_strndup(ctx, text, strlen(text));
-}
+char *sw_strdup(sw_context *ctx, const char *text) { return sw_strndup(ctx, text, strlen(text)); }
 
 char *sw_format(sw_context *ctx, const char *format, ...)
 {
@@ -174,10 +166,7 @@ void sw_alloc_fail_at(sw_context *ctx, uint64_t nth)
     atomic_store(&ctx->fail_in, nth);
 }
 
-bool sw_alloc_failed(const sw_context *ctx)
-{
-    return atomic_load(&((sw_context *)ctx)->failed);
-}
+bool sw_alloc_failed(const sw_context *ctx) { return atomic_load(&((sw_context *)ctx)->failed); }
 
 uint64_t sw_context_bytes(const sw_context *ctx)
 {

@@ -118,10 +118,7 @@ char *sw_arena_strndup(sw_arena *arena, const char *text, size_t length)
     return copy;
 }
 
-char *sw_arena_strdup(sw_arena *arena, const char *text)
-{
-    return sw_arena_strndup(arena, text, strlen(text));
-}
+char *sw_arena_strdup(sw_arena *arena, const char *text) { return sw_arena_strndup(arena, text, strlen(text)); }
 
 char *sw_arena_format(sw_arena *arena, const char *format, ...)
 {
@@ -149,17 +146,8 @@ void sw_arena_rewind(sw_arena *arena, sw_arena_mark mark)
         arena->current->used = mark.used;
 }
 
-void sw_arena_reset(sw_arena *arena)
-{
-    sw_arena_rewind(arena, (sw_arena_mark){0});
-}
+void sw_arena_reset(sw_arena *arena) { sw_arena_rewind(arena, (sw_arena_mark){0}); }
 
-size_t sw_arena_bytes(const sw_arena *arena)
-{
-    return arena->bytes;
-}
+size_t sw_arena_bytes(const sw_arena *arena) { return arena->bytes; }
 
-sw_context *sw_arena_context(const sw_arena *arena)
-{
-    return arena->ctx;
-}
+sw_context *sw_arena_context(const sw_arena *arena) { return arena->ctx; }

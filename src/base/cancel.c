@@ -25,15 +25,9 @@ void sw_cancel_free(sw_cancel *cancel)
         sw_free(cancel->ctx, cancel);
 }
 
-void sw_cancel_request(sw_cancel *cancel)
-{
-    atomic_store(&cancel->requested, 1);
-}
+void sw_cancel_request(sw_cancel *cancel) { atomic_store(&cancel->requested, 1); }
 
-void sw_cancel_set_deadline(sw_cancel *cancel, uint64_t nanoseconds)
-{
-    atomic_store(&cancel->deadline, nanoseconds);
-}
+void sw_cancel_set_deadline(sw_cancel *cancel, uint64_t nanoseconds) { atomic_store(&cancel->deadline, nanoseconds); }
 
 sw_status sw_cancel_check(const sw_cancel *token)
 {

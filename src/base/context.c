@@ -102,7 +102,8 @@ void sw_context_free(sw_context *ctx)
     allocator.release(allocator.user, ctx, sizeof *ctx);
 }
 
-sw_status sw_context_attach(sw_context *ctx, const void *key, void *value, void (*release)(sw_context *ctx, void *value))
+sw_status sw_context_attach(sw_context *ctx, const void *key, void *value,
+                            void (*release)(sw_context *ctx, void *value))
 {
     struct attachment *new = sw_alloc(ctx, sizeof *new);
     if (!new)
@@ -127,15 +128,9 @@ void *sw_context_attached(const sw_context *ctx, const void *key)
     return at ? at->value : NULL;
 }
 
-int sw_context_threads(const sw_context *ctx)
-{
-    return ctx->threads;
-}
+int sw_context_threads(const sw_context *ctx) { return ctx->threads; }
 
-const char *sw_context_backend(const sw_context *ctx)
-{
-    return ctx->backend;
-}
+const char *sw_context_backend(const sw_context *ctx) { return ctx->backend; }
 
 bool sw_context_traces(const sw_context *ctx, const char *topic)
 {

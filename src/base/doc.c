@@ -114,14 +114,16 @@ static sw_status unknown_key(const sw_doc *at, const char *key, const sw_field *
 
 const char *sw_doc_kind_name(sw_doc_kind kind)
 {
-    static const char *const names[] = {"nothing", "true or false", "an integer", "a number", "text", "a list", "a map"};
+    static const char *const names[] = {"nothing", "true or false", "an integer", "a number",
+                                        "text",    "a list",        "a map"};
     return names[kind];
 }
 
 static sw_status check_bounds(const sw_field *field, const sw_doc *value, double number)
 {
     if (field->low < field->high && !(number >= field->low && number <= field->high))
-        return sw_doc_fail(value, "'%s' is %s, needs %.15g to %.15g", field->key, value->string, field->low, field->high);
+        return sw_doc_fail(value, "'%s' is %s, needs %.15g to %.15g", field->key, value->string, field->low,
+                           field->high);
     return SW_OK;
 }
 
@@ -136,7 +138,8 @@ static sw_status read_field(const sw_field *field, const sw_doc *value, void *ta
         *(const char **)at = value->string;
         return SW_OK;
     case SW_FIELD_INT: {
-        bool whole = value->kind == SW_DOC_NUMBER && value->number == floor(value->number) && fabs(value->number) < 0x1p53;
+        bool whole =
+            value->kind == SW_DOC_NUMBER && value->number == floor(value->number) && fabs(value->number) < 0x1p53;
         if (value->kind != SW_DOC_INT && !whole)
             return sw_doc_fail(value, "'%s' is %s, needs an integer", field->key,
                                scalar ? value->string : sw_doc_kind_name(value->kind));

@@ -10,7 +10,8 @@
 
 static sw_status convert(struct doc_reader *reader, const json_t *value, sw_doc **node);
 
-static sw_status convert_map(struct doc_reader *reader, const json_t *value, sw_doc *node, struct doc_children *children)
+static sw_status convert_map(struct doc_reader *reader, const json_t *value, sw_doc *node,
+                             struct doc_children *children)
 {
     sw_context *ctx = sw_arena_context(reader->arena);
     const char *key;
@@ -29,7 +30,8 @@ static sw_status convert_map(struct doc_reader *reader, const json_t *value, sw_
     return sw_doc_settle(reader, children, node);
 }
 
-static sw_status convert_list(struct doc_reader *reader, const json_t *value, sw_doc *node, struct doc_children *children)
+static sw_status convert_list(struct doc_reader *reader, const json_t *value, sw_doc *node,
+                              struct doc_children *children)
 {
     for (size_t i = 0; i < json_array_size(value); i++) {
         sw_doc *item;
@@ -60,8 +62,9 @@ static sw_status keep_text(struct doc_reader *reader, sw_doc *node, const char *
 static sw_status convert(struct doc_reader *reader, const json_t *value, sw_doc **out)
 {
     static const sw_doc_kind kinds[] = {
-        [JSON_OBJECT] = SW_DOC_MAP,    [JSON_ARRAY] = SW_DOC_LIST,  [JSON_STRING] = SW_DOC_STRING, [JSON_INTEGER] = SW_DOC_INT,
-        [JSON_REAL] = SW_DOC_NUMBER, [JSON_TRUE] = SW_DOC_BOOL, [JSON_FALSE] = SW_DOC_BOOL,  [JSON_NULL] = SW_DOC_NULL};
+        [JSON_OBJECT] = SW_DOC_MAP,  [JSON_ARRAY] = SW_DOC_LIST,  [JSON_STRING] = SW_DOC_STRING,
+        [JSON_INTEGER] = SW_DOC_INT, [JSON_REAL] = SW_DOC_NUMBER, [JSON_TRUE] = SW_DOC_BOOL,
+        [JSON_FALSE] = SW_DOC_BOOL,  [JSON_NULL] = SW_DOC_NULL};
     sw_status status;
     char number[40];
     sw_doc *node = *out = sw_doc_node(reader, kinds[json_typeof(value)], 0, 0, &status);
@@ -101,7 +104,8 @@ sw_status sw_doc_json(sw_arena *arena, const char *source, const char *text, siz
     if (!root && json_error_code(&error) == json_error_out_of_memory)
         return sw_fail(SW_NO_MEMORY, "%s: no memory for reading", source);
     if (!root) {
-        sw_doc at = {.source = source, .line = error.line > 0 ? error.line : 0, .column = error.column > 0 ? error.column : 1};
+        sw_doc at = {
+            .source = source, .line = error.line > 0 ? error.line : 0, .column = error.column > 0 ? error.column : 1};
         return sw_doc_fail(&at, "%s", error.text);
     }
     struct doc_reader reader = {.arena = arena, .source = sw_arena_strdup(arena, source)};

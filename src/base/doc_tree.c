@@ -30,7 +30,8 @@ sw_status sw_doc_settle(struct doc_reader *reader, struct doc_children *children
     if (into->kind != SW_DOC_MAP)
         return SW_OK;
     into->keys = sw_arena_copy(reader->arena, children->keys.items, count * sizeof *into->keys);
-    into->key_at = into->keys ? sw_arena_copy(reader->arena, children->key_at.items, count * sizeof *into->key_at) : NULL;
+    into->key_at =
+        into->keys ? sw_arena_copy(reader->arena, children->key_at.items, count * sizeof *into->key_at) : NULL;
     return into->key_at ? SW_OK : sw_alloc_status();
 }
 

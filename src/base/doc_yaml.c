@@ -163,7 +163,8 @@ static sw_status read_stream(struct yaml_reader *reader, sw_doc **doc)
     SW_TRY(read_value(reader, doc));
     SW_TRY(next(reader)); /* the end of the document */
     SW_TRY(next(reader));
-    return reader->event.type == YAML_STREAM_END_EVENT ? SW_OK : refuse(reader, "a second document begins here; one is read");
+    return reader->event.type == YAML_STREAM_END_EVENT ? SW_OK
+                                                       : refuse(reader, "a second document begins here; one is read");
 }
 
 sw_status sw_doc_yaml(sw_arena *arena, const char *source, const char *text, size_t size, sw_doc **doc)

@@ -75,7 +75,7 @@ static sw_status read_all(int fd, const char *path, char *text, size_t *size)
             break;
         got += (size_t)n;
     }
-    text[*size = got] = '\0';
+    text[ *size = got] = '\0';
     return SW_OK;
 }
 
@@ -274,10 +274,7 @@ sw_status sw_make_folders(const char *path)
     return SW_OK;
 }
 
-bool sw_path_exists(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
+bool sw_path_exists(const char *path) { return access(path, F_OK) == 0; }
 
 sw_status sw_path_join(sw_context *ctx, const char *folder, const char *name, char **path)
 {

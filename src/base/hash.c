@@ -16,7 +16,8 @@ struct sw_sha256 {
 
 static sw_status begin(EVP_MD_CTX *evp)
 {
-    return EVP_DigestInit_ex(evp, EVP_sha256(), NULL) == 1 ? SW_OK : sw_fail(SW_INTERNAL, "SHA-256: OpenSSL refuses to begin");
+    return EVP_DigestInit_ex(evp, EVP_sha256(), NULL) == 1 ? SW_OK
+                                                           : sw_fail(SW_INTERNAL, "SHA-256: OpenSSL refuses to begin");
 }
 
 static sw_status add(EVP_MD_CTX *evp, const void *bytes, size_t count)
@@ -55,10 +56,7 @@ sw_sha256 *sw_sha256_new(sw_context *ctx)
     return hash;
 }
 
-sw_status sw_sha256_add(sw_sha256 *hash, const void *bytes, size_t count)
-{
-    return add(hash->evp, bytes, count);
-}
+sw_status sw_sha256_add(sw_sha256 *hash, const void *bytes, size_t count) { return add(hash->evp, bytes, count); }
 
 sw_status sw_sha256_end(sw_sha256 *hash, char hex[SW_SHA256_HEX])
 {
@@ -128,12 +126,6 @@ uint64_t sw_fnv1a_more(uint64_t hash, const void *bytes, size_t count)
     return hash;
 }
 
-uint64_t sw_fnv1a(const void *bytes, size_t count)
-{
-    return sw_fnv1a_more(0xcbf29ce484222325u, bytes, count);
-}
+uint64_t sw_fnv1a(const void *bytes, size_t count) { return sw_fnv1a_more(0xcbf29ce484222325u, bytes, count); }
 
-uint32_t sw_crc32(uint32_t crc, const void *bytes, size_t count)
-{
-    return (uint32_t)crc32_z(crc, bytes, count);
-}
+uint32_t sw_crc32(uint32_t crc, const void *bytes, size_t count) { return (uint32_t)crc32_z(crc, bytes, count); }

@@ -21,26 +21,6 @@ static void new_line(sw_json_writer *json)
         sw_text_addn(json->text, "  ", 2);
 }
 
-/* Length of the UTF-8 sequence at `s`, 0 when it is not one (overlong, surrogate, beyond U+10FFFF). */
-static int utf8_length(const unsigned char *s)
-{
-    if (s[0] < 0x80)
-        return 1;
-    if (s[0] >= 0xC2 && s[0] <= 0xDF)
-        return (s[1] & 0xC0) == 0x80 ? 2 : 0;
-    if (s[0] >= 0xE0 && s[0] <= 0xEF) {
-        if ((s[1] & 0xC0) != 0x80 || (s[2] & 0xC0) != 0x80)
-            return 0;
-        return (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ? 0 : 3;
-    }
-    if (s[0] >= 0xF0 && s[0] <= 0xF4) {
-        if ((s[1] & 0xC0) != 0x80 || (s[2] & 0xC0) != 0x80 || (s[3] & 0xC0) != 0x80)
-            return 0;
-        return (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F) ? 0 : 4;
-    }
-    return 0;
-}
-
 static void escape(sw_text *text, unsigned char c)
 {
     switch (c) {
@@ -67,17 +47,17 @@ static void escape(sw_text *text, unsigned char c)
 static void quote(sw_text *text, const char *value)
 {
     sw_text_addn(text, "\"", 1);
-    const unsigned char *s = (const unsigned char *)value, *plain = s;
+    const char *s = value, *plain = s, *end = s + strlen(s);
     while (*s) {
-        int length = utf8_length(s);
-        bool special = *s < 0x20 || *s == '"' || *s == '\\';
+        int length = sw_utf8_decode(s, (size_t)(end - s), NULL);
+        bool special = (unsigned char)*s < 0x20 || *s == '"' || *s == '\\';
         if (length && !special) {
             s += length;
             continue;
         }
         sw_text_addn(text, plain, (size_t)(s - plain));
         if (special)
-            escape(text, *s);
+            escape(text, (unsigned char)*s);
         else
             sw_text_addn(text, "\xEF\xBF\xBD", 3); /* U+FFFD */
         plain = ++s;

@@ -35,15 +35,9 @@ const char *sw_status_name(sw_status status)
     return names[status];
 }
 
-const char *sw_error_text(void)
-{
-    return error_text;
-}
+const char *sw_error_text(void) { return error_text; }
 
-void sw_error_clear(void)
-{
-    error_text[0] = '\0';
-}
+void sw_error_clear(void) { error_text[0] = '\0'; }
 
 /* One line: what a file or a peer put into a message must not forge a second one. */
 static void keep(char *line)

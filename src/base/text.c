@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void sw_text_init(sw_text *text, sw_context *ctx)
-{
-    *text = (sw_text){.ctx = ctx};
-}
+void sw_text_init(sw_text *text, sw_context *ctx) { *text = (sw_text){.ctx = ctx}; }
 
 void sw_text_free(sw_text *text)
 {
@@ -58,10 +55,7 @@ void sw_text_addn(sw_text *text, const void *bytes, size_t count)
     text->data[text->size] = '\0';
 }
 
-void sw_text_add(sw_text *text, const char *s)
-{
-    sw_text_addn(text, s, strlen(s));
-}
+void sw_text_add(sw_text *text, const char *s) { sw_text_addn(text, s, strlen(s)); }
 
 void sw_text_addf(sw_text *text, const char *format, ...)
 {

@@ -24,6 +24,13 @@ void sw_text_addf(sw_text *text, const char *format, ...) SW_PRINTF(2, 3);
 /* Hands the memory over (release with sw_free); "" becomes an allocated "". NULL on a kept error. */
 char *sw_text_take(sw_text *text);
 
+/* The character at `text` (`size` bytes are there): its length in bytes, 0 when it is not UTF-8 (overlong, surrogate,
+ * beyond U+10FFFF, cut off). `code` may be NULL. */
+int sw_utf8_decode(const char *text, size_t size, uint32_t *code);
+/* 1 to 4 bytes into `text`, or 0 when `code` is no character. */
+int sw_utf8_encode(uint32_t code, char text[4]);
+bool sw_utf8_valid(const char *text, size_t size);
+
 /* JSON into a sw_text. Calls nest as the document does; `key` is NULL inside lists. Strings are escaped and
  * must be UTF-8 (bad bytes become U+FFFD). Doubles print with the fewest digits that read back equal;
  * NaN and infinities become null. Depth is limited to 64. */

@@ -38,7 +38,7 @@ struct entry {
 struct sw_strmap {
     sw_context *ctx;
     sw_vec(struct entry) entries;
-    uint32_t *slots; /* index + 1; 0: empty */
+    uint32_t *slots;   /* index + 1; 0: empty */
     size_t slot_count; /* a power of two, or 0 */
 };
 
@@ -84,10 +84,7 @@ static struct entry *find(const sw_strmap *map, const char *key, uint64_t hash)
     return NULL;
 }
 
-static uint64_t hash_of(const char *key)
-{
-    return sw_fnv1a(key, strlen(key));
-}
+static uint64_t hash_of(const char *key) { return sw_fnv1a(key, strlen(key)); }
 
 void *sw_strmap_get(const sw_strmap *map, const char *key)
 {
@@ -147,10 +144,7 @@ void *sw_strmap_remove(sw_strmap *map, const char *key)
     return value;
 }
 
-size_t sw_strmap_count(const sw_strmap *map)
-{
-    return map->entries.count;
-}
+size_t sw_strmap_count(const sw_strmap *map) { return map->entries.count; }
 
 void *sw_strmap_at(const sw_strmap *map, size_t index, const char **key)
 {

@@ -9,7 +9,13 @@
  * axis (nChw16c); they are used only where C is a multiple of the block, so nothing is padded and the byte count
  * is that of the plain form. Strides describe the plain and channels-last forms exactly and mean nothing in blocked
  * ones. */
-typedef enum sw_layout { SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8, SW_LAYOUT_BLOCKED16, SW_LAYOUT_PACKED } sw_layout;
+typedef enum sw_layout {
+    SW_LAYOUT_PLAIN,
+    SW_LAYOUT_CHANNELS_LAST,
+    SW_LAYOUT_BLOCKED8,
+    SW_LAYOUT_BLOCKED16,
+    SW_LAYOUT_PACKED
+} sw_layout;
 
 typedef struct sw_view {
     void *data; /* of element [0, 0, …]; NULL: absent, or not placed yet */

@@ -91,7 +91,8 @@ static void test_the_nth_allocation_fails_once(void **state)
 static void test_budget_refuses_before_it_is_exceeded(void **state)
 {
     (void)state;
-    sw_context *ctx = sw_context_create(&(sw_context_options){.size = sizeof(sw_context_options), .budget_bytes = 10000});
+    sw_context *ctx =
+        sw_context_create(&(sw_context_options){.size = sizeof(sw_context_options), .budget_bytes = 10000});
     void *a = sw_alloc(ctx, 6000);
     assert_non_null(a);
     assert_null(sw_alloc(ctx, 6000));
@@ -186,8 +187,8 @@ static void test_bad_options_are_refused_with_a_text(void **state)
 static void test_trace_topics_match_whole_words(void **state)
 {
     (void)state;
-    sw_context *ctx =
-        sw_context_create(&(sw_context_options){.size = sizeof(sw_context_options), .trace = "kernels,plan", .threads = 3});
+    sw_context *ctx = sw_context_create(
+        &(sw_context_options){.size = sizeof(sw_context_options), .trace = "kernels,plan", .threads = 3});
     assert_true(sw_context_traces(ctx, "kernels"));
     assert_true(sw_context_traces(ctx, "plan"));
     assert_false(sw_context_traces(ctx, "kernel"));

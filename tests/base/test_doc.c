@@ -1,4 +1,5 @@
-/* What doc.h promises: one tree for YAML and JSON, places in messages, limits, a schema table, no leaks when memory fails. */
+/* What doc.h promises: one tree for YAML and JSON, places in messages, limits, a schema table, no leaks when memory
+ * fails. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,13 +46,34 @@ static sw_doc *json(const char *text)
 static void test_yaml_scalars_follow_the_core_schema(void **state)
 {
     (void)state;
-    static const struct { const char *text; sw_doc_kind kind; double number; } cases[] = {
-        {"12", SW_DOC_INT, 12}, {"-3", SW_DOC_INT, -3}, {"0x1f", SW_DOC_INT, 31}, {"0o17", SW_DOC_INT, 15},
-        {"1e-3", SW_DOC_NUMBER, 1e-3}, {"1.5", SW_DOC_NUMBER, 1.5}, {".5", SW_DOC_NUMBER, .5}, {"2.", SW_DOC_NUMBER, 2},
-        {"99999999999999999999", SW_DOC_NUMBER, 1e20}, {"true", SW_DOC_BOOL, 0}, {"false", SW_DOC_BOOL, 0},
-        {"~", SW_DOC_NULL, 0}, {"null", SW_DOC_NULL, 0}, {"yes", SW_DOC_STRING, 0}, {"1:30", SW_DOC_STRING, 0},
-        {"'12'", SW_DOC_STRING, 0}, {"\"true\"", SW_DOC_STRING, 0}, {"nan", SW_DOC_STRING, 0}, {"0x", SW_DOC_STRING, 0},
-        {"1e", SW_DOC_STRING, 0}, {"1_000", SW_DOC_STRING, 0}, {"log(1e-4, 1e-2)", SW_DOC_STRING, 0}, {"-", SW_DOC_LIST, 0},
+    static const struct {
+        const char *text;
+        sw_doc_kind kind;
+        double number;
+    } cases[] = {
+        {"12", SW_DOC_INT, 12},
+        {"-3", SW_DOC_INT, -3},
+        {"0x1f", SW_DOC_INT, 31},
+        {"0o17", SW_DOC_INT, 15},
+        {"1e-3", SW_DOC_NUMBER, 1e-3},
+        {"1.5", SW_DOC_NUMBER, 1.5},
+        {".5", SW_DOC_NUMBER, .5},
+        {"2.", SW_DOC_NUMBER, 2},
+        {"99999999999999999999", SW_DOC_NUMBER, 1e20},
+        {"true", SW_DOC_BOOL, 0},
+        {"false", SW_DOC_BOOL, 0},
+        {"~", SW_DOC_NULL, 0},
+        {"null", SW_DOC_NULL, 0},
+        {"yes", SW_DOC_STRING, 0},
+        {"1:30", SW_DOC_STRING, 0},
+        {"'12'", SW_DOC_STRING, 0},
+        {"\"true\"", SW_DOC_STRING, 0},
+        {"nan", SW_DOC_STRING, 0},
+        {"0x", SW_DOC_STRING, 0},
+        {"1e", SW_DOC_STRING, 0},
+        {"1_000", SW_DOC_STRING, 0},
+        {"log(1e-4, 1e-2)", SW_DOC_STRING, 0},
+        {"-", SW_DOC_LIST, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         sw_doc *doc = yaml(cases[i].text);
@@ -177,11 +199,14 @@ static void test_a_schema_reads_and_complains(void **state)
 {
     (void)state;
     struct settings s = {.batch = 32, .lr = 0.1};
-    assert_int_equal(sw_doc_read(yaml("name: 7\nlr: 1\nnesterov: true\nbatch: 1e2\nmodel: [a]\n"), fields, 5, &s), SW_OK);
+    assert_int_equal(sw_doc_read(yaml("name: 7\nlr: 1\nnesterov: true\nbatch: 1e2\nmodel: [a]\n"), fields, 5, &s),
+                     SW_OK);
     assert_string_equal(s.name, "7");
     assert_true(s.lr == 1.0 && s.nesterov && s.batch == 100 && s.model->count == 1);
 
-    static const struct { const char *text, *message; } bad[] = {
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
         {"name: a\nbacth: 3\n", "recipe.yaml:2:1: unknown key 'bacth' (did you mean 'batch'?)"},
         {"name: a\nzzzzzz: 3\n", "2:1: unknown key 'zzzzzz' (known: name, batch, lr, nesterov, model)"},
         {"name: a\nbatch: many\n", "2:8: 'batch' is many, needs an integer"},

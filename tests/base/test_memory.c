@@ -220,8 +220,9 @@ static void test_json_is_well_formed(void **state)
     sw_json_double(&json, "inf", INFINITY);
     sw_json_float(&json, "f", 0.1f);
     sw_json_close(&json, '}');
-    assert_string_equal(text.data, "{\"s\":\"a\\\"b\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
-                                   "\"n\":null,\"list\":[-9223372036854775808,true,{}],\"d\":0.1,\"inf\":null,\"f\":0.1}");
+    assert_string_equal(text.data,
+                        "{\"s\":\"a\\\"b\\\\\\n\\u0001\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\","
+                        "\"n\":null,\"list\":[-9223372036854775808,true,{}],\"d\":0.1,\"inf\":null,\"f\":0.1}");
     sw_text_clear(&text);
     sw_json_begin(&json, &text, true);
     sw_json_open(&json, NULL, '{');
@@ -242,7 +243,8 @@ static void test_json_is_well_formed(void **state)
 static void test_numbers_read_back_equal(void **state)
 {
     (void)state;
-    static const double cases[] = {0, -0.0, 1, 1e300, 5e-324, DBL_MAX, 1.0 / 3, 123456789.123456789, 0x1.fffffffffffffp-1};
+    static const double cases[] = {
+        0, -0.0, 1, 1e300, 5e-324, DBL_MAX, 1.0 / 3, 123456789.123456789, 0x1.fffffffffffffp-1};
     sw_text text;
     sw_json_writer json;
     sw_text_init(&text, ctx);

@@ -16,14 +16,18 @@
 static void test_the_published_vectors(void **state)
 {
     (void)state;
-    static const struct { uint32_t counter[4], key[2], out[4]; } cases[] = {
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } cases[] = {
         {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
         {{~0u, ~0u, ~0u, ~0u}, {~0u, ~0u}, {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
-        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
          {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
     for (size_t i = 0; i < 3; i++) {
-        sw_random_address at = {(uint64_t)cases[i].key[1] << 32 | cases[i].key[0], cases[i].counter[2], cases[i].counter[3]};
+        sw_random_address at = {(uint64_t)cases[i].key[1] << 32 | cases[i].key[0], cases[i].counter[2],
+                                cases[i].counter[3]};
         uint32_t out[4];
         sw_random_block(at, (uint64_t)cases[i].counter[1] << 32 | cases[i].counter[0], out);
         assert_memory_equal(out, cases[i].out, sizeof out);
