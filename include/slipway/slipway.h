@@ -1,9 +1,12 @@
 /* slipway/slipway.h: everything. */
 #ifndef SLIPWAY_SLIPWAY_H
 #define SLIPWAY_SLIPWAY_H
+
 #include "slipway/base.h"
 #include "slipway/graph.h"
 #include "slipway/ops.h"
 #include "slipway/plan.h"
+#include "slipway/store.h"
 #include "slipway/tensor.h"
+
 #endif
