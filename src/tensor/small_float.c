@@ -44,7 +44,7 @@ static uint32_t encode(const struct format *format, double value, bool saturate)
     if (isnan(value))
         return format->one_zero ? format->nan : sign | format->nan;
     double magnitude = fabs(value);
-    int exponent = magnitude > 0 && isfinite(magnitude) ? ilogb(magnitude) : 0, least = 1 - format->bias;
+    int least = 1 - format->bias, exponent = magnitude > 0 && isfinite(magnitude) ? ilogb(magnitude) : least;
     if (exponent < least)
         exponent = least;
     uint32_t code = format->largest + 1;
