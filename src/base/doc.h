@@ -43,6 +43,10 @@ const sw_doc *sw_doc_get(const sw_doc *map, const char *key); /* NULL when absen
 /* SW_INVALID "recipe.yaml:7:5: <format>" */
 sw_status sw_doc_fail(const sw_doc *at, const char *format, ...) SW_PRINTF(2, 3);
 
+/* A scalar's text as a number in the C locale; the whole text must be one. */
+bool sw_doc_parse_int(const char *text, int64_t *value);
+bool sw_doc_parse_number(const char *text, double *value);
+
 /* One schema table for every document: keys, types, targets. An unknown key is an error with its line and the
  * nearest known key ("did you mean 'conv'?"). */
 typedef enum sw_field_type {

@@ -28,8 +28,4 @@ sw_status sw_doc_settle(struct doc_reader *reader, struct doc_children *children
 void sw_doc_children_free(struct doc_reader *reader, struct doc_children *children);
 const char *sw_doc_kind_name(sw_doc_kind kind);
 
-/* A scalar's text as a number in the C locale; the whole text must be one. */
-bool sw_doc_parse_int(const char *text, int64_t *value);
-bool sw_doc_parse_number(const char *text, double *value);
-
 #endif
