@@ -4,6 +4,7 @@
  * start, and not at its end, that the test set is missing. */
 #include "data/source.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"

@@ -94,7 +94,7 @@ sw_status sw_recipe_set(sw_arena *arena, sw_doc *root, const char *set)
             last ? value : sw_arena_copy(arena, &(sw_doc){.kind = SW_DOC_MAP, .source = source}, sizeof *fresh);
         if (key == NULL || fresh == NULL)
             return sw_alloc_status();
-        sw_doc **slot;
+        sw_doc **slot = NULL;
         SW_TRY(slot_of(arena, at, key, given, fresh, &slot));
         if (last) {
             *slot = value;
