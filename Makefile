@@ -2,7 +2,8 @@
 #
 #   make          build the program and the library          make test     build, then run every test
 #   make demo     train, register, serve, ask; KEEP=1        make bench    the measurements of bench/
-#   make install  PREFIX=/usr/local, DESTDIR=…               make format   lay the code out   make clean
+#   make install  PREFIX=/usr/local, DESTDIR=…               make format   lay the code out
+#   make man      docs/slipway.1 from the table of verbs                make clean
 #
 # SLIPWAY_NO_INSTALL=1 keeps make from installing packages: it says what is missing instead.
 
@@ -10,7 +11,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 sources = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: all demo test bench format install clean
+.PHONY: all demo test bench format man install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -34,6 +35,9 @@ bench: all
 
 format:
 	@clang-format -i $(sources)
+
+man: all
+	@$(BUILD)/src/cli/slipway help --man >docs/slipway.1
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild

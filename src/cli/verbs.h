@@ -1,0 +1,12 @@
+/* cli/verbs.h: one row per verb, each defined in its verb_NAME.c and listed in verbs.c. */
+#ifndef SW_CLI_VERBS_H
+#define SW_CLI_VERBS_H
+
+#include "cli/cli.h"
+
+extern const cli_verb cli_verb_help;
+extern const cli_verb cli_verb_models;
+extern const cli_verb cli_verb_runs;
+extern const cli_verb cli_verb_version;
+
+#endif
