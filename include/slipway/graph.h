@@ -63,6 +63,7 @@ SW_API char *sw_type_text(const sw_graph *g, const sw_type *type, char *text, si
 enum {
     SW_EAGER = 1,  /* awake */
     SW_NOGRAD = 2, /* awake and forgetful: nothing is recorded for a backward pass */
+    SW_RETAIN = 4, /* awake, and sw_backward frees nothing on its way */
 };
 SW_API sw_graph *sw_graph_new(sw_context *ctx, unsigned flags); /* NULL on failure */
 SW_API void sw_graph_free(sw_graph *g);
@@ -112,17 +113,17 @@ SW_API void sw_scope_end(sw_scope *scope); /* NULL is allowed */
 SW_API sw_value *sw_keep(sw_value *value);
 
 /* ---- named state: what survives a step ---- */
-/* An initialiser: fills `tensor` (contiguous). See sw_init_* in ops.h. `user` is passed through. */
+/* An initialiser: fills `tensor` (contiguous). See sw_init_* in ops.h. `stream` follows from the state's name, so that
+ * what is drawn does not depend on the order in which states are made. */
 typedef struct sw_init {
-    sw_status (*fill)(sw_tensor *tensor, uint64_t a, double b);
+    sw_status (*fill)(sw_tensor *tensor, uint32_t stream, uint64_t a, double b);
     uint64_t a; /* a seed, usually */
     double b;   /* a gain or a value, usually */
 } sw_init;
 
-/* A state named `name`, filled by `init`. A parameter is a trainable
- * state. Random initialisers draw at the address (init.a, stream of the name), so they do not depend on order.
- * The caller owns one reference; what is left over goes with the context. Names
- * need only be unique within a graph. */
+/* A state named `name`, filled by `init` (zeros when init.fill is NULL). A parameter is a trainable state. Random
+ * initialisers draw at the address (init.a, stream of the name). The caller owns one reference; what is left over goes
+ * with the context. Names need only be unique within a graph. */
 SW_API sw_state *sw_state_new(sw_context *ctx, const char *name, sw_dtype dtype, sw_dims dims, sw_init init, bool trainable);
 SW_API sw_state *sw_param(sw_context *ctx, const char *name, sw_dtype dtype, sw_dims dims, sw_init init);
 SW_API sw_state *sw_state_retain(sw_state *state);
@@ -135,9 +136,10 @@ SW_API sw_tensor *sw_state_tensor(const sw_state *state);
 SW_API sw_status sw_state_set(sw_state *state, const sw_tensor *tensor);
 
 /* The current version of `state` as a value; the graph retains the state. Reads of one state in one graph before an
- * assignment give the same value. */
+ * assignment give the same value; after sw_assign they give the value assigned. */
 SW_API sw_value *sw_read(sw_graph *g, sw_state *state);
-/* Makes `value` the next version: at once in an awake graph, at the end of the run in a plan. */
+/* Makes `value` the next version: at once in an awake graph, at the end of the run in a plan (where the last assignment
+ * of a state is the one that counts). */
 SW_API sw_status sw_assign(sw_graph *g, sw_state *state, sw_value *value);
 SW_API int sw_graph_state_count(const sw_graph *g); /* states read or assigned, each once, in order of first use */
 SW_API sw_state *sw_graph_state(const sw_graph *g, int index);
@@ -156,7 +158,8 @@ SW_API sw_value *sw_random_key(sw_graph *g);
  * floating; `dy` is its incoming gradient or SW_NONE for ones. */
 SW_API sw_status sw_grad(sw_graph *g, sw_value *y, sw_value *dy, sw_value *const *wrt, int count, sw_value **gradients);
 /* sw_grad for every trainable state that `loss` depends on. The gradients stay with the graph, for sw_gradient_of and
- * the optimisers; in an awake graph intermediate values are freed on the way unless `retain`. */
+ * the optimisers, until the next sw_backward. An awake graph frees values between states and loss on the way, but for
+ * the loss, graph outputs and values with a name of their own; sw_grad, and a graph with SW_RETAIN, free nothing. */
 SW_API sw_status sw_backward(sw_graph *g, sw_value *loss);
 SW_API sw_value *sw_gradient_of(sw_graph *g, const sw_state *state); /* after sw_backward; SW_NONE when independent */
 

@@ -14,18 +14,21 @@ struct sw_value {
     int index;            /* which output of it */
     int id;               /* dense, < graph->value_ids: for side tables of passes */
     sw_type type;
-    const char *name;     /* NULL or unique in the graph */
+    const char *name;     /* NULL, or given and unique in the graph */
     sw_tensor *tensor;    /* contents of a constant, or of a value of an awake graph; retained */
     const sw_dim *contents; /* known contents of small integer values, as dims */
     int contents_count;
     int uses;             /* inputs of nodes that are this value; outputs of the graph count too */
+    int holds;            /* the gradient walk's own count */
+    bool freed;           /* the contents were given back by sw_backward */
+    bool adopted;         /* a state has taken the tensor as its own */
 };
 
 struct sw_node {
     const sw_op *op;
     sw_graph *graph;
     int id;               /* dense, < graph->node_ids */
-    const char *name;
+    const char *name;     /* NULL until somebody asks: sw_node_name */
     int inputs_count, outputs_count;
     sw_value **inputs;    /* sw_none where absent */
     sw_value **outputs;
@@ -61,7 +64,16 @@ sw_graph *sw_graph_copy(sw_graph *g, sw_value **map);
 int sw_value_users(const sw_value *value, sw_node **users, int max);
 /* Runs inference again over the whole graph, after inputs' types were changed. */
 sw_status sw_graph_reinfer(sw_graph *g);
-/* The value of sw_training(g), or NULL when nobody asked. */
+/* The value of sw_training(g), or NULL when nobody asked. It is no input of sw_graph_input's list. */
 sw_value *sw_graph_training_value(const sw_graph *g);
+
+/* ---- states, for plans and optimisers ---- */
+/* The graph's state of that name, NULL when it has none. */
+sw_state *sw_graph_state_named(const sw_graph *g, const char *name);
+/* Makes `tensor` (contiguous, of the state's dtype and dims, shared with nobody) the contents; takes the reference on
+ * success. */
+sw_status sw_state_replace(sw_state *state, sw_tensor *tensor);
+/* Tells that the contents were written in place: awake graphs read the state afresh. */
+void sw_state_touch(sw_state *state);
 
 #endif

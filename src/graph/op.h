@@ -134,6 +134,12 @@ typedef enum sw_grad_kind {
 } sw_grad_kind;
 #define SW_KEEP_INPUT(i) (1u << (i))
 #define SW_KEEP_OUTPUT(i) (1u << (16 + (i)))
+/* Inside a rule: whether anybody wants the gradient of input `input`. A rule may leave dx[input] SW_NONE when not, which
+ * saves an awake graph the work. */
+bool sw_grad_wants(const sw_graph *g, int input);
+/* For rules of broadcasting rows: `dy` summed over the axes along which `like` was expanded, in like's dims (symbolic
+ * ones too). NULL once the graph has failed. By the rows "ReduceSum", "Reshape", "Shape". */
+sw_value *sw_grad_unbroadcast(sw_graph *g, sw_value *dy, sw_value *like);
 typedef struct sw_grad_row {
     sw_grad_kind kind;
     sw_grad_fn rule;
@@ -200,9 +206,13 @@ const sw_op *sw_op_at(sw_context *ctx, int index); /* by name */
 
 /* ---- nodes, for rows, passes and backends ---- */
 /* Adds a node: checks arity and attributes, infers, and in an awake graph computes. Returns output 0 (NULL when the
- * graph failed); `outputs`, when given, receives all of them. Trailing absent inputs may be left out. */
+ * graph failed; SW_NONE when the row has none); `outputs`, when given, receives `outputs_count` of them. The node has
+ * outputs_count outputs, and never fewer than the row's that are not optional. Trailing absent inputs may be left out. */
 sw_value *sw_node_add(sw_graph *g, const char *op, sw_value *const *inputs, int inputs_count, const sw_attr *attrs,
                       int attrs_count, sw_value **outputs, int outputs_count);
+/* The same for a row at hand, registered or not. */
+sw_value *sw_node_add_op(sw_graph *g, const sw_op *op, sw_value *const *inputs, int inputs_count, const sw_attr *attrs,
+                         int attrs_count, sw_value **outputs, int outputs_count);
 
 const sw_op *sw_node_op(const sw_node *node);
 const char *sw_node_name(const sw_node *node); /* unique in its graph: given, or "Conv_12" */
