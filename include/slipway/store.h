@@ -323,8 +323,8 @@ typedef struct sw_gc_report {
     uint64_t removed_bytes;
 } sw_gc_report;
 
-/* Removes blobs (and halves of blobs) that nothing points at and that were not touched for `grace_ms`
- * milliseconds; `dry_run` only counts. Safe beside running writers. */
+/* Removes blobs that nothing points at and that were not touched for `grace_ms` milliseconds, and halves of blobs that
+ * a crash left (at the earliest after ten minutes); `dry_run` only counts. Safe beside running writers. */
 SW_API sw_status sw_store_gc(sw_store *store, int64_t grace_ms, bool dry_run, sw_gc_report *report);
 
 /* Reads every blob and checks its hash, and the rows' own consistency; SW_CORRUPT names the first fault. */

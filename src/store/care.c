@@ -90,9 +90,14 @@ struct gc {
     sw_gc_report *report;
 };
 
-static int64_t age_ms(const struct gc *gc, const struct stat *about)
+/* A blob that goes too early is written again by its publisher, who looks for it; half a blob that goes while it is
+ * being written is a failed write. No write of a piece takes this long. */
+#define HALF_GRACE_MS (10 * 60 * 1000)
+
+static bool is_young(const struct gc *gc, const char *hash, const struct stat *about)
 {
-    return gc->now_ms - ((int64_t)about->st_mtim.tv_sec * 1000 + about->st_mtim.tv_nsec / 1000000);
+    int64_t age_ms = gc->now_ms - ((int64_t)about->st_mtim.tv_sec * 1000 + about->st_mtim.tv_nsec / 1000000);
+    return age_ms < gc->grace_ms || (!hash[0] && age_ms < HALF_GRACE_MS);
 }
 
 /* One file, in a transaction of its own: nobody waits for a long sweep. */
@@ -103,7 +108,7 @@ static sw_status judge(struct gc *gc, const char *path, const char *hash)
     if (hash[0])
         SW_TRY(count_pointers(gc->store, hash, &pointers));
     /* Looked at again under the lock: a writer may just have touched it. */
-    if (pointers > 0 || lstat(path, &about) != 0 || age_ms(gc, &about) < gc->grace_ms) {
+    if (pointers > 0 || lstat(path, &about) != 0 || is_young(gc, hash, &about)) {
         gc->report->kept += hash[0] != '\0';
         return SW_OK;
     }
@@ -117,7 +122,7 @@ static sw_status judge(struct gc *gc, const char *path, const char *hash)
 static sw_status sweep(void *user, const char *path, const char *hash, const struct stat *about)
 {
     struct gc *gc = user;
-    if (age_ms(gc, about) < gc->grace_ms) {
+    if (is_young(gc, hash, about)) {
         gc->report->kept += hash[0] != '\0';
         return SW_OK;
     }

@@ -39,6 +39,7 @@ static sw_status check_publication(const sw_publication *what)
 
 static sw_status put_files(sw_store *store, const sw_publication *what, sw_blob *blobs, uint64_t *bytes)
 {
+    *bytes = 0;
     for (int i = 0; i < what->file_count; i++) {
         const sw_model_file *file = &what->files[i];
         if (file->bytes)
@@ -171,21 +172,24 @@ static sw_status say_unpublished(sw_store *store, sw_status status, const sw_pub
     return sw_fail_in(status, "version %s:%lld (%s) was not published", what->model, number, size);
 }
 
+static sw_status commit_version(sw_store *store, const sw_publication *what, sw_blob *blobs, bool put, uint64_t *bytes,
+                                int64_t *version)
+{
+    SW_TRY(sw_store_begin(store, SW_ROWS_DURABLE));
+    sw_status status = put ? put_files(store, what, blobs, bytes) : SW_OK;
+    return sw_store_end(store, status == SW_OK ? write_version(store, what, blobs, version) : status);
+}
+
+/* Files first, so that nobody waits while they are written. When a gc took an old blob between our look at it and the
+ * rows, they are put once more with the write lock held, where no gc can come between. */
 static sw_status publish(sw_store *store, const sw_publication *what, sw_blob *blobs, int64_t *version)
 {
     uint64_t bytes = 0;
-    sw_status status = SW_OK;
-    /* A second round only when a gc took an old blob between our look at it and the rows. */
-    for (int round = 0; round < 3; round++) {
-        bytes = 0;
-        status = put_files(store, what, blobs, &bytes);
-        if (status != SW_OK)
-            break;
-        status = sw_store_begin(store, SW_ROWS_DURABLE);
-        if (status == SW_OK)
-            status = sw_store_end(store, write_version(store, what, blobs, version));
-        if (status != SW_NOT_FOUND)
-            break;
+    sw_status status = put_files(store, what, blobs, &bytes);
+    if (status == SW_OK) {
+        status = commit_version(store, what, blobs, false, &bytes, version);
+        if (status == SW_NOT_FOUND)
+            status = commit_version(store, what, blobs, true, &bytes, version);
     }
     return status == SW_OK ? SW_OK : say_unpublished(store, status, what, bytes);
 }

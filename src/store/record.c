@@ -313,18 +313,21 @@ static sw_status write_slot(sw_record *record, const char *slot, const sw_checkp
                        sw_cell_int(c->at_ms));
 }
 
+static sw_status commit_slot(sw_record *record, const char *slot, const void *bytes, sw_checkpoint *c, bool put,
+                             char before[SW_BLOB_HEX])
+{
+    SW_TRY(sw_store_begin(record->store, SW_ROWS_DURABLE));
+    sw_status status = put ? sw_blob_put(record->store, bytes, c->blob.size, &c->blob) : SW_OK;
+    return sw_store_end(record->store, status == SW_OK ? write_slot(record, slot, c, before) : status);
+}
+
 static sw_status checkpoint(sw_record *record, const char *slot, const void *bytes, size_t size, sw_checkpoint *c)
 {
     char before[SW_BLOB_HEX] = "";
-    sw_status status = SW_OK;
-    /* Again only when a gc took the blob between its writing and its row. */
-    for (int round = 0; round < 3; round++) {
-        SW_TRY(sw_blob_put(record->store, bytes, size, &c->blob));
-        SW_TRY(sw_store_begin(record->store, SW_ROWS_DURABLE));
-        status = sw_store_end(record->store, write_slot(record, slot, c, before));
-        if (status != SW_NOT_FOUND)
-            break;
-    }
+    SW_TRY(sw_blob_put(record->store, bytes, size, &c->blob));
+    sw_status status = commit_slot(record, slot, bytes, c, false, before);
+    if (status == SW_NOT_FOUND) /* a gc took the blob before its row: as publish() in models.c */
+        status = commit_slot(record, slot, bytes, c, true, before);
     SW_TRY(status);
     forget_gathered(record);
     if (before[0] && strcmp(before, c->blob.hash) != 0)
