@@ -4,6 +4,7 @@
 
 #include "slipway/base.h"
 #include "slipway/graph.h"
+#include "slipway/model.h"
 #include "slipway/ops.h"
 #include "slipway/plan.h"
 #include "slipway/store.h"

@@ -1,11 +1,10 @@
-/* hash.c: SHA-256 by OpenSSL's EVP, CRC-32 by zlib, FNV-1a by hand. */
+/* hash.c: SHA-256 by OpenSSL's EVP, FNV-1a by hand. CRC-32 stands in inflate.c, with zlib. */
 #include "base/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/alloc.h"
 
@@ -127,5 +126,3 @@ uint64_t sw_fnv1a_more(uint64_t hash, const void *bytes, size_t count)
 }
 
 uint64_t sw_fnv1a(const void *bytes, size_t count) { return sw_fnv1a_more(0xcbf29ce484222325u, bytes, count); }
-
-uint32_t sw_crc32(uint32_t crc, const void *bytes, size_t count) { return (uint32_t)crc32_z(crc, bytes, count); }

@@ -32,6 +32,10 @@ void sw_zip_close(sw_zip *zip); /* a zeroed one is allowed */
  * memory, which `*owned` then names (release with sw_free). */
 sw_status sw_zip_read(const sw_zip *zip, const sw_zip_entry *entry, const uint8_t **contents, void **owned);
 
+/* Raw deflate (no zlib or gzip header) into exactly `size` bytes; SW_CORRUPT when it makes more, less or nonsense. */
+sw_status sw_inflate(sw_context *ctx, const char *name, const void *packed, uint64_t packed_size, void *out,
+                     uint64_t size);
+
 /* Writing goes to a sw_file_writer that the caller begins and commits. An entry's bytes come in pieces between
  * add and end; size and CRC are stated beforehand (entries are stored). */
 typedef struct sw_zip_writer sw_zip_writer;

@@ -3,7 +3,6 @@
  * (APPNOTE.TXT 6.3.) The end record is searched backwards in the last 64 KiB; where its fields are full, the Zip64
  * record has the truth. Every read goes through a cursor that knows the file's size. */
 #include <string.h>
-#include <zlib.h>
 
 #include "base/hash.h"
 #include "base/zip.h"
@@ -161,34 +160,6 @@ void sw_zip_close(sw_zip *zip)
     *zip = (sw_zip){0};
 }
 
-static void *zlib_allocate(void *user, unsigned items, unsigned size) { return sw_alloc_array(user, items, size); }
-static void zlib_release(void *user, void *memory) { sw_free(user, memory); }
-
-static sw_status inflate_entry(const sw_zip *zip, const sw_zip_entry *entry, uint8_t *out)
-{
-    z_stream stream = {.zalloc = zlib_allocate, .zfree = zlib_release, .opaque = zip->ctx};
-    if (inflateInit2(&stream, -MAX_WBITS) != Z_OK)
-        return sw_fail(SW_NO_MEMORY, "%s: no memory for unpacking", entry->name);
-    uint64_t in_left = entry->packed, out_left = entry->size;
-    stream.next_in = (Bytef *)entry->data;
-    stream.next_out = out;
-    int code = Z_OK;
-    while (code == Z_OK) { /* zlib counts in 32 bits */
-        uInt in = in_left > UINT32_MAX ? UINT32_MAX : (uInt)in_left;
-        uInt space = out_left > UINT32_MAX ? UINT32_MAX : (uInt)out_left;
-        stream.avail_in = in;
-        stream.avail_out = space;
-        code = inflate(&stream, Z_NO_FLUSH);
-        in_left -= in - stream.avail_in;
-        out_left -= space - stream.avail_out;
-    }
-    inflateEnd(&stream);
-    if (code != Z_STREAM_END || out_left != 0)
-        return sw_fail(code == Z_MEM_ERROR ? SW_NO_MEMORY : SW_CORRUPT, "%s: the packed bytes are damaged",
-                       entry->name);
-    return SW_OK;
-}
-
 sw_status sw_zip_read(const sw_zip *zip, const sw_zip_entry *entry, const uint8_t **contents, void **owned)
 {
     *owned = NULL;
@@ -197,7 +168,7 @@ sw_status sw_zip_read(const sw_zip *zip, const sw_zip_entry *entry, const uint8_
         *owned = sw_alloc_aligned(zip->ctx, entry->size, 64);
         if (!*owned)
             return sw_alloc_status();
-        sw_status status = inflate_entry(zip, entry, *owned);
+        sw_status status = sw_inflate(zip->ctx, entry->name, entry->data, entry->packed, *owned, entry->size);
         if (status != SW_OK) {
             sw_free(zip->ctx, *owned);
             *owned = NULL;
