@@ -36,6 +36,8 @@ struct sw_node {
     sw_state *state;      /* Read, Assign */
     sw_node *previous, *next;
     uint32_t stream;      /* random rows: fixed when built */
+    sw_scope *kept_from;  /* sw_keep: the scope that is still open and will not take this leaf with it */
+    bool kept;            /* sw_keep: memory of its own */
 };
 
 /* Rows that the graph itself makes: no bodies. Registered by the graph room. */
