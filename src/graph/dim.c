@@ -240,9 +240,9 @@ static bool plain(sw_dim dim)
 }
 
 /* Constants, the usual case, need no polynomial. */
-static sw_dim constant(sw_graph *g, bool overflow, int64_t value)
+static sw_dim constant(sw_graph *g, bool overflow, const int64_t *value)
 {
-    return overflow || value <= SW_DIM_UNKNOWN ? too_large(g) : value;
+    return overflow || *value <= SW_DIM_UNKNOWN ? too_large(g) : *value;
 }
 
 typedef bool (*combine)(struct polynomial *p, const struct polynomial *q);
@@ -262,31 +262,31 @@ static bool unknown(sw_dim a, sw_dim b)
 
 sw_dim sw_dim_add(sw_graph *g, sw_dim a, sw_dim b)
 {
-    int64_t sum;
+    int64_t sum = 0;
     if (unknown(a, b))
         return SW_DIM_UNKNOWN;
     if (plain(a) && plain(b))
-        return constant(g, __builtin_add_overflow(a, b, &sum), sum);
+        return constant(g, __builtin_add_overflow(a, b, &sum), &sum);
     return combined(g, a, b, sw_polynomial_add);
 }
 
 sw_dim sw_dim_sub(sw_graph *g, sw_dim a, sw_dim b)
 {
-    int64_t difference;
+    int64_t difference = 0;
     if (unknown(a, b))
         return SW_DIM_UNKNOWN;
     if (plain(a) && plain(b))
-        return constant(g, __builtin_sub_overflow(a, b, &difference), difference);
+        return constant(g, __builtin_sub_overflow(a, b, &difference), &difference);
     return combined(g, a, b, sw_polynomial_sub);
 }
 
 sw_dim sw_dim_mul(sw_graph *g, sw_dim a, sw_dim b)
 {
-    int64_t product;
+    int64_t product = 0;
     if (unknown(a, b))
         return SW_DIM_UNKNOWN;
     if (plain(a) && plain(b))
-        return constant(g, __builtin_mul_overflow(a, b, &product), product);
+        return constant(g, __builtin_mul_overflow(a, b, &product), &product);
     return combined(g, a, b, sw_polynomial_mul);
 }
 

@@ -6,6 +6,7 @@
 #ifndef SW_GRAPH_INSIDE_H
 #define SW_GRAPH_INSIDE_H
 
+#include "base/context.h"
 #include "base/vec.h"
 #include "graph/dim.h"
 #include "graph/engine.h"

@@ -169,7 +169,7 @@ sw_value *sw_node_add_op(sw_graph *g, const sw_op *op, sw_value *const *inputs, 
         outputs[i] = NULL;
     if (!sw_ok(g))
         return NULL;
-    sw_node *node;
+    sw_node *node = NULL;
     sw_status status = build(g, op, inputs, inputs_count, attrs, attrs_count, outputs ? outputs_count : 0, &node);
     if (status != SW_OK)
         return sw_graph_null(g, status);
