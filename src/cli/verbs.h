@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 
+extern const cli_verb cli_verb_data;
 extern const cli_verb cli_verb_help;
 extern const cli_verb cli_verb_models;
 extern const cli_verb cli_verb_runs;
