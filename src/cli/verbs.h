@@ -7,6 +7,7 @@
 extern const cli_verb cli_verb_data;
 extern const cli_verb cli_verb_help;
 extern const cli_verb cli_verb_models;
+extern const cli_verb cli_verb_ops;
 extern const cli_verb cli_verb_runs;
 extern const cli_verb cli_verb_version;
 
