@@ -31,6 +31,7 @@ typedef enum sw_port_flag {
     SW_PORT_SHAPE_ONLY = 4, /* only its type is used: the value need not be kept for it */
     SW_PORT_SHAPE_VALUE = 8, /* a small integer tensor whose contents decide the output's shape */
     SW_PORT_HETEROGENEOUS = 16, /* variadic values may differ in type */
+    SW_PORT_NO_GRADIENT = 32,   /* floating, but gradients neither reach this input nor come from this output */
 } sw_port_flag;
 
 typedef struct sw_port {
