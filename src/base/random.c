@@ -60,7 +60,7 @@ double sw_random_double(sw_random_address at, uint64_t element)
     return (double)(pair(at, element, 0) >> 11) * 0x1p-53;
 }
 
-double sw_random_normal(sw_random_address at, uint64_t element)
+double sw_random_gauss(sw_random_address at, uint64_t element)
 {
     uint64_t bits = pair(at, element, 0);
     double u = ((double)(bits >> 32) + 0.5) * 0x1p-32; /* never 0: the logarithm is finite */

@@ -23,7 +23,7 @@ uint32_t sw_random_u32(sw_random_address at, uint64_t element);
 float sw_random_float(sw_random_address at, uint64_t element);
 double sw_random_double(sw_random_address at, uint64_t element);
 /* Standard normal by Box-Muller from words 2i and 2i+1 of the address. */
-double sw_random_normal(sw_random_address at, uint64_t element);
+double sw_random_gauss(sw_random_address at, uint64_t element);
 /* Uniform in 0..bound-1 without bias (Lemire); bound >= 1. Uses its own sub-counter on rejection. */
 uint64_t sw_random_below(sw_random_address at, uint64_t element, uint64_t bound);
 /* Fisher-Yates of 0..n-1 by address: the same permutation on every machine. */
