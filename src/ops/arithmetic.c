@@ -42,8 +42,9 @@ BINARY_INFER(add, sw_dim_add)
 
 static sw_status add_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
-    dx[0] = sw_sum_to(g, dy[0], sw_node_input(n, 0));
-    dx[1] = sw_sum_to(g, dy[0], sw_node_input(n, 1));
+    for (int i = 0; i < 2; i++)
+        if (sw_grad_wants(g, i))
+            dx[i] = sw_sum_to(g, dy[0], sw_node_input(n, i));
     return sw_graph_status(g);
 }
 
@@ -68,8 +69,10 @@ BINARY_INFER(sub, sw_dim_sub)
 
 static sw_status sub_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
-    dx[0] = sw_sum_to(g, dy[0], sw_node_input(n, 0));
-    dx[1] = sw_sum_to(g, sw_neg(g, dy[0]), sw_node_input(n, 1));
+    if (sw_grad_wants(g, 0))
+        dx[0] = sw_sum_to(g, dy[0], sw_node_input(n, 0));
+    if (sw_grad_wants(g, 1))
+        dx[1] = sw_sum_to(g, sw_neg(g, dy[0]), sw_node_input(n, 1));
     return sw_graph_status(g);
 }
 
@@ -96,8 +99,10 @@ BINARY_INFER(mul, sw_dim_mul)
 static sw_status mul_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *a = sw_node_input(n, 0), *b = sw_node_input(n, 1);
-    dx[0] = sw_sum_to(g, sw_mul(g, dy[0], b), a);
-    dx[1] = sw_sum_to(g, sw_mul(g, dy[0], a), b);
+    if (sw_grad_wants(g, 0))
+        dx[0] = sw_sum_to(g, sw_mul(g, dy[0], b), a);
+    if (sw_grad_wants(g, 1))
+        dx[1] = sw_sum_to(g, sw_mul(g, dy[0], a), b);
     return sw_graph_status(g);
 }
 
@@ -132,8 +137,10 @@ static sw_status div_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw
 {
     sw_value *a = sw_node_input(n, 0), *b = sw_node_input(n, 1), *y = sw_node_output(n, 0);
     sw_value *da = sw_div(g, dy[0], b);
-    dx[0] = sw_sum_to(g, da, a);
-    dx[1] = sw_sum_to(g, sw_neg(g, sw_mul(g, da, y)), b);
+    if (sw_grad_wants(g, 0))
+        dx[0] = sw_sum_to(g, da, a);
+    if (sw_grad_wants(g, 1))
+        dx[1] = sw_sum_to(g, sw_neg(g, sw_mul(g, da, y)), b);
     return sw_graph_status(g);
 }
 
@@ -173,11 +180,15 @@ BINARY_BODY(pow)
 static sw_status pow_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *a = sw_node_input(n, 0), *b = sw_node_input(n, 1), *y = sw_node_output(n, 0);
-    sw_value *slope = sw_mul(g, b, sw_pow(g, a, sw_add_scalar(g, b, -1)));
-    sw_value *zero = sw_scalar_like(g, a, 0);
-    sw_value *logs = sw_where(g, sw_equal(g, a, zero), zero, sw_mul(g, sw_log(g, a), y));
-    dx[0] = sw_sum_to(g, sw_mul(g, dy[0], slope), a);
-    dx[1] = sw_sum_to(g, sw_mul(g, dy[0], logs), b);
+    if (sw_grad_wants(g, 0)) {
+        sw_value *slope = sw_mul(g, b, sw_pow(g, a, sw_add_scalar(g, b, -1)));
+        dx[0] = sw_sum_to(g, sw_mul(g, dy[0], slope), a);
+    }
+    if (sw_grad_wants(g, 1)) {
+        sw_value *zero = sw_scalar_like(g, a, 0);
+        sw_value *logs = sw_where(g, sw_equal(g, a, zero), zero, sw_mul(g, sw_log(g, a), y));
+        dx[1] = sw_sum_to(g, sw_mul(g, dy[0], logs), b);
+    }
     return sw_graph_status(g);
 }
 

@@ -214,9 +214,11 @@ static sw_value *with_attrs_of(sw_graph *g, const sw_node *n, const char *op, sw
 static sw_status conv_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *x = sw_node_input(n, 0), *w = sw_node_input(n, 1), *b = sw_node_input(n, 2);
-    dx[0] = with_attrs_of(g, n, "ConvGradData", dy[0], w, x);
-    dx[1] = with_attrs_of(g, n, "ConvGradWeight", dy[0], x, w);
-    if (b != SW_NONE) {
+    if (sw_grad_wants(g, 0))
+        dx[0] = with_attrs_of(g, n, "ConvGradData", dy[0], w, x);
+    if (sw_grad_wants(g, 1))
+        dx[1] = with_attrs_of(g, n, "ConvGradWeight", dy[0], x, w);
+    if (b != SW_NONE && sw_grad_wants(g, 2)) {
         int64_t axes[] = {0, 2, 3, 4};
         dx[2] = sw_reduce_sum(g, dy[0], sw_value_rank(dy[0]) - 1, axes, false);
     }
@@ -226,16 +228,20 @@ static sw_status conv_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 static sw_status conv_grad_data_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *d = sw_node_input(n, 0), *w = sw_node_input(n, 1);
-    dx[0] = with_attrs_of(g, n, "Conv", dy[0], w, NULL);
-    dx[1] = with_attrs_of(g, n, "ConvGradWeight", d, dy[0], w);
+    if (sw_grad_wants(g, 0))
+        dx[0] = with_attrs_of(g, n, "Conv", dy[0], w, NULL);
+    if (sw_grad_wants(g, 1))
+        dx[1] = with_attrs_of(g, n, "ConvGradWeight", d, dy[0], w);
     return sw_graph_status(g);
 }
 
 static sw_status conv_grad_weight_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *d = sw_node_input(n, 0), *x = sw_node_input(n, 1);
-    dx[0] = with_attrs_of(g, n, "Conv", x, dy[0], NULL);
-    dx[1] = with_attrs_of(g, n, "ConvGradData", d, dy[0], x);
+    if (sw_grad_wants(g, 0))
+        dx[0] = with_attrs_of(g, n, "Conv", x, dy[0], NULL);
+    if (sw_grad_wants(g, 1))
+        dx[1] = with_attrs_of(g, n, "ConvGradData", d, dy[0], x);
     return sw_graph_status(g);
 }
 

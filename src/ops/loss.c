@@ -226,8 +226,10 @@ static sw_cost binary_cross_entropy_cost(const sw_call *call)
 static sw_status binary_cross_entropy_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     sw_value *x = sw_node_input(n, 0), *t = sw_node_input(n, 1);
-    dx[0] = sw_sum_to(g, sw_mul(g, dy[0], sw_sub(g, sw_sigmoid(g, x), t)), x);
-    dx[1] = sw_sum_to(g, sw_neg(g, sw_mul(g, dy[0], x)), t);
+    if (sw_grad_wants(g, 0))
+        dx[0] = sw_sum_to(g, sw_mul(g, dy[0], sw_sub(g, sw_sigmoid(g, x), t)), x);
+    if (sw_grad_wants(g, 1))
+        dx[1] = sw_sum_to(g, sw_neg(g, sw_mul(g, dy[0], x)), t);
     return sw_graph_status(g);
 }
 

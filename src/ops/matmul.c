@@ -145,7 +145,10 @@ static sw_status matmul_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
     if (a_rank < 0 || b_rank < 0)
         return sw_fail(SW_UNSUPPORTED, "MatMul '%s': no gradient while the ranks are not known", sw_node_name(n));
     if (a_rank > 2 && b_rank == 2 && !ta) {
-        dx[0] = sw_matmul_t(g, d, false, b, !tb);
+        if (sw_grad_wants(g, 0))
+            dx[0] = sw_matmul_t(g, d, false, b, !tb);
+        if (!sw_grad_wants(g, 1))
+            return sw_graph_status(g);
         sw_value *rows = as_matrix(g, a), *drows = as_matrix(g, d);
         dx[1] = tb ? sw_matmul_t(g, drows, true, rows, false) : sw_matmul_t(g, rows, true, drows, false);
         return sw_graph_status(g);
@@ -157,11 +160,14 @@ static sw_status matmul_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
         d = sw_unsqueeze(g, d, 1, (int64_t[]){-1});
     if (a_rank == 1)
         d = sw_unsqueeze(g, d, 1, (int64_t[]){-2});
-    sw_value *da = ta ? sw_matmul_t(g, bm, tb, d, true) : sw_matmul_t(g, d, false, bm, !tb);
-    sw_value *db = tb ? sw_matmul_t(g, d, true, am, ta) : sw_matmul_t(g, am, !ta, d, false);
-    da = sw_sum_to(g, da, am), db = sw_sum_to(g, db, bm);
-    dx[0] = a_rank == 1 ? sw_squeeze(g, da, 1, (int64_t[]){0}) : da;
-    dx[1] = b_rank == 1 ? sw_squeeze(g, db, 1, (int64_t[]){1}) : db;
+    if (sw_grad_wants(g, 0)) {
+        sw_value *da = sw_sum_to(g, ta ? sw_matmul_t(g, bm, tb, d, true) : sw_matmul_t(g, d, false, bm, !tb), am);
+        dx[0] = a_rank == 1 ? sw_squeeze(g, da, 1, (int64_t[]){0}) : da;
+    }
+    if (sw_grad_wants(g, 1)) {
+        sw_value *db = sw_sum_to(g, tb ? sw_matmul_t(g, d, true, am, ta) : sw_matmul_t(g, am, !ta, d, false), bm);
+        dx[1] = b_rank == 1 ? sw_squeeze(g, db, 1, (int64_t[]){1}) : db;
+    }
     return sw_graph_status(g);
 }
 
@@ -250,9 +256,11 @@ static sw_status gemm_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
     sw_value *a = sw_node_input(n, 0), *b = sw_node_input(n, 1), *c = sw_node_input(n, 2), *d = dy[0];
     bool ta = sw_attr_int(n, "transpose_a"), tb = sw_attr_int(n, "transpose_b");
     double alpha = sw_attr_float(n, "alpha"), beta = sw_attr_float(n, "beta");
-    dx[0] = ta ? sw_gemm(g, b, tb, d, true, SW_NONE, alpha, 1) : sw_gemm(g, d, false, b, !tb, SW_NONE, alpha, 1);
-    dx[1] = tb ? sw_gemm(g, d, true, a, ta, SW_NONE, alpha, 1) : sw_gemm(g, a, !ta, d, false, SW_NONE, alpha, 1);
-    if (c != SW_NONE)
+    if (sw_grad_wants(g, 0))
+        dx[0] = ta ? sw_gemm(g, b, tb, d, true, SW_NONE, alpha, 1) : sw_gemm(g, d, false, b, !tb, SW_NONE, alpha, 1);
+    if (sw_grad_wants(g, 1))
+        dx[1] = tb ? sw_gemm(g, d, true, a, ta, SW_NONE, alpha, 1) : sw_gemm(g, a, !ta, d, false, SW_NONE, alpha, 1);
+    if (c != SW_NONE && sw_grad_wants(g, 2))
         dx[2] = sw_sum_to(g, beta == 1 ? d : sw_mul_scalar(g, d, beta), c);
     return sw_graph_status(g);
 }

@@ -185,29 +185,23 @@ const sw_op sw_op_adam_update = {
 };
 
 /* ---- steps over every parameter with a gradient ---- */
-static sw_state *graph_state(sw_graph *g, const char *name)
-{
-    for (int i = 0; i < sw_graph_state_count(g); i++)
-        if (strcmp(sw_state_name(sw_graph_state(g, i)), name) == 0)
-            return sw_graph_state(g, i);
-    return NULL;
-}
-
 /* The current version of the state "<param><suffix>", made of zeros at its first use; *state is it, kept by the graph. */
 static sw_value *slot(sw_graph *g, const char *param, const char *suffix, sw_dtype dtype, sw_dims dims, sw_state **state)
 {
-    char name[256];
-    snprintf(name, sizeof name, "%s%s", param, suffix);
-    *state = graph_state(g, name);
-    if (*state != NULL)
-        return sw_read(g, *state);
-    *state = sw_state_new(sw_graph_context(g), name, dtype, dims, sw_init_zero(), false);
+    sw_context *ctx = sw_graph_context(g);
+    char *name = sw_format(ctx, "%s%s", param, suffix);
+    *state = name ? sw_graph_state_named(g, name) : NULL;
+    bool fresh = name && *state == NULL;
+    if (fresh)
+        *state = sw_state_new(ctx, name, dtype, dims, sw_init_zero(), false);
+    sw_free(ctx, name);
     if (*state == NULL) {
         sw_graph_fail(g, sw_alloc_status());
         return NULL;
     }
     sw_value *value = sw_read(g, *state); /* the graph keeps a reference of its own */
-    sw_state_release(*state);
+    if (fresh)
+        sw_state_release(*state);
     return value;
 }
 
