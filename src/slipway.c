@@ -1,12 +1,25 @@
 /* slipway.c: the composition root, the one file that knows every room. */
+#include "backend/ref/ref.h"
 #include "base/context.h"
+#include "ops/table.h"
 
 const char *sw_version(void)
 {
     return SW_VERSION;
 }
 
+/* What this build knows, registered in the order in which it leans on each other. */
+static sw_status furnish(sw_context *ctx)
+{
+    SW_TRY(sw_ops_register(ctx));
+    return sw_ref_backend_register(ctx);
+}
+
 sw_context *sw_context_new(const sw_context_options *options)
 {
-    return sw_context_create(options);
+    sw_context *ctx = sw_context_create(options);
+    if (ctx == NULL || furnish(ctx) == SW_OK)
+        return ctx;
+    sw_context_free(ctx);
+    return NULL;
 }

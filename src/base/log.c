@@ -6,7 +6,7 @@
 
 #include "base/inside.h"
 
-void sw_log(sw_context *ctx, sw_log_level level, const char *format, ...)
+void sw_log_line(sw_context *ctx, sw_log_level level, const char *format, ...)
 {
     if (!ctx->log)
         return;

@@ -5,10 +5,10 @@
 
 #include "slipway/base.h"
 
-void sw_log(sw_context *ctx, sw_log_level level, const char *format, ...) SW_PRINTF(3, 4);
-#define sw_log_error(ctx, ...) sw_log((ctx), SW_LOG_ERROR, __VA_ARGS__)
-#define sw_log_warn(ctx, ...) sw_log((ctx), SW_LOG_WARN, __VA_ARGS__)
-#define sw_log_info(ctx, ...) sw_log((ctx), SW_LOG_INFO, __VA_ARGS__)
-#define sw_log_debug(ctx, ...) sw_log((ctx), SW_LOG_DEBUG, __VA_ARGS__)
+void sw_log_line(sw_context *ctx, sw_log_level level, const char *format, ...) SW_PRINTF(3, 4);
+#define sw_log_error(ctx, ...) sw_log_line((ctx), SW_LOG_ERROR, __VA_ARGS__)
+#define sw_log_warn(ctx, ...) sw_log_line((ctx), SW_LOG_WARN, __VA_ARGS__)
+#define sw_log_info(ctx, ...) sw_log_line((ctx), SW_LOG_INFO, __VA_ARGS__)
+#define sw_log_debug(ctx, ...) sw_log_line((ctx), SW_LOG_DEBUG, __VA_ARGS__)
 
 #endif
