@@ -129,6 +129,13 @@ const sw_op sw_op_xor = {
 };
 
 /* ---- one in, a bool out ---- */
+static const sw_sample bool_items[] = {
+    {.note = "matrix", .inputs_count = 1, .dims = {{2, {3, 5}}}},
+    {.note = "scalar", .inputs_count = 1, .dims = {{0}}},
+    {.note = "nothing", .inputs_count = 1, .dims = {{1, {0}}}},
+};
+static const sw_op_samples bool_samples = {3, bool_items};
+
 static double not_at(double x, double alpha, double beta) { (void)alpha, (void)beta; return x == 0; }
 SW_UNARY_BODY(not, 1)
 const sw_op sw_op_not = {
@@ -142,6 +149,7 @@ const sw_op sw_op_not = {
     .cost = not_cost,
     .flags = SW_ELEMENTWISE | SW_DETERMINISTIC | SW_IN_PLACE_FIRST,
     .reference = not_reference,
+    .samples = &bool_samples,
 };
 
 static double is_nan_at(double x, double alpha, double beta) { (void)alpha, (void)beta; return isnan(x); }
@@ -157,6 +165,7 @@ const sw_op sw_op_is_nan = {
     .cost = is_nan_cost,
     .flags = SW_ELEMENTWISE | SW_DETERMINISTIC,
     .reference = is_nan_reference,
+    .samples = &bool_samples,
 };
 
 /* ---- choice ---- */

@@ -278,7 +278,7 @@ static const sw_op_samples average_pool_samples = {7, average_pool_items};
 static const sw_sample pool_grad_items[] = {
     {.note = "halves", .inputs_count = 2, .dims = {{4, {2, 3, 2, 3}}, POOL_X}, HALVES},
     {.note = "overlapping, padded", .inputs_count = 2, .dims = {{4, {2, 3, 3, 3}}, POOL_X}, OVERLAP},
-    {.note = "rounded up", .inputs_count = 2, .dims = {{4, {2, 3, 3, 3}}, POOL_X}, UP},
+    {.note = "rounded up", .inputs_count = 2, .dims = {{4, {2, 3, 3, 2}}, POOL_X}, UP},
     {.note = "dilated", .inputs_count = 2, .dims = {{4, {2, 3, 3, 2}}, POOL_X}, WIDE},
     {.note = "one axis", .inputs_count = 2, .dims = {{3, {2, 3, 4}}, {3, {2, 3, 9}}}, LINE},
 };

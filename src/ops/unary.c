@@ -315,7 +315,7 @@ static sw_status identity_grad(sw_graph *g, const sw_node *n, sw_value *const *d
 const sw_op sw_op_identity = {
     SW_ROW,
     .name = "Identity",
-    .doc = "x itself.",
+    .doc = "x as it is.",
     .inputs = {{"x", SW_ANY & ~SW_DT(SW_STRING)}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .infer = sw_infer_like_first,
