@@ -480,12 +480,11 @@ static void fold_in(const sw_view *y, int64_t at, const sw_view *updates, int64_
 #undef FOLDED
 }
 
-static sw_status scatter_elements_reference(const sw_call *call)
+static sw_status scatter_into(const sw_call *call, const sw_view *y)
 {
-    const sw_view *indices = &call->inputs[1], *updates = &call->inputs[2], *y = &call->outputs[0];
+    const sw_view *indices = &call->inputs[1], *updates = &call->inputs[2];
     const char *how = sw_attr_string(call->node, "reduction");
     int64_t index[SW_MAX_RANK] = {0}, at;
-    SW_TRY(sw_reference_copy(call));
     if (sw_view_count(indices) == 0)
         return SW_OK;
     do {
@@ -493,6 +492,30 @@ static sw_status scatter_elements_reference(const sw_call *call)
         fold_in(y, at, updates, sw_view_at(updates, index), how);
     } while (sw_index_next(indices->rank, indices->dims, index));
     return SW_OK;
+}
+
+/* Folds in double on the desk, so that what meets several updates is rounded once. */
+static sw_status scatter_body(const sw_call *call, sw_arena *desk)
+{
+    const sw_view *y = &call->outputs[0];
+    sw_view wide = *y;
+    wide.dtype = SW_F64;
+    wide.data = sw_desk_load(desk, &call->inputs[0]);
+    if (wide.data == NULL)
+        return sw_alloc_status();
+    sw_view_pack_strides(&wide);
+    SW_TRY(scatter_into(call, &wide));
+    sw_view_store(y, wide.data);
+    return SW_OK;
+}
+
+static sw_status scatter_elements_reference(const sw_call *call)
+{
+    bool folds = strcmp(sw_attr_string(call->node, "reduction"), "none") != 0;
+    if (folds && sw_dtype_class(call->outputs[0].dtype) == SW_CLASS_FLOAT)
+        return sw_on_desk(call, scatter_body);
+    SW_TRY(sw_reference_copy(call));
+    return scatter_into(call, &call->outputs[0]);
 }
 
 static sw_value *by_elements(sw_graph *g, const sw_node *n, const char *op, sw_value *x, sw_value *updates, const char *how)
