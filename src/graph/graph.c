@@ -214,6 +214,52 @@ sw_status sw_output(sw_graph *g, const char *name, sw_value *value)
     return sw_graph_fail(g, status);
 }
 
+sw_status sw_graph_select_outputs(sw_graph *g, int count, const char *const *names)
+{
+    struct output *chosen = sw_alloc_array(g->ctx, (size_t)count + 1, sizeof *chosen);
+    if (!chosen)
+        return sw_alloc_status();
+    for (int i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < g->outputs.count && strcmp(g->outputs.items[at].name, names[i]) != 0)
+            at++;
+        if (at == g->outputs.count) {
+            sw_free(g->ctx, chosen);
+            return sw_fail(SW_NOT_FOUND, "the graph has no output '%s'", names[i]);
+        }
+        chosen[i] = g->outputs.items[at];
+    }
+    for (size_t i = 0; i < g->outputs.count; i++)
+        g->outputs.items[i].value->uses--;
+    for (int i = 0; i < count; i++)
+        chosen[i].value->uses++;
+    sw_free(g->ctx, g->outputs.items);
+    g->outputs.items = chosen;
+    g->outputs.count = (size_t)count;
+    g->outputs.capacity = (size_t)count + 1;
+    return SW_OK;
+}
+
+static bool is_used(const sw_graph *g, const sw_state *state)
+{
+    for (const sw_node *node = g->first; node; node = node->next)
+        if (node->state == state)
+            return true;
+    return g->key == state;
+}
+
+void sw_graph_forget_states(sw_graph *g)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < g->states.count; i++) {
+        if (is_used(g, g->states.items[i].state))
+            g->states.items[kept++] = g->states.items[i];
+        else
+            sw_state_release(g->states.items[i].state);
+    }
+    g->states.count = kept;
+}
+
 /* ---- lists ---- */
 int sw_graph_input_count(const sw_graph *g)
 {

@@ -62,6 +62,10 @@ void sw_node_set_input(sw_node *node, int index, sw_value *value);
 /* A deep copy into a sleeping graph of the same context: dims, names, states shared, constants shared. When given,
  * map[v->id] is the copy of value v (array of sw_graph_value_ids entries). NULL on failure. */
 sw_graph *sw_graph_copy(sw_graph *g, sw_value **map);
+/* The graph's outputs become those named, in this order. SW_NOT_FOUND names one that is missing; nothing is changed then. */
+sw_status sw_graph_select_outputs(sw_graph *g, int count, const char *const *names);
+/* Releases states that no node reads or assigns any more. */
+void sw_graph_forget_states(sw_graph *g);
 /* Nodes that use `value`, at most `max`; returns how many there are. O(nodes after it). */
 int sw_value_users(const sw_value *value, sw_node **users, int max);
 /* Runs inference again over the whole graph, after inputs' types were changed. */
