@@ -2,6 +2,7 @@
 #include "backend/ref/ref.h"
 #include "base/context.h"
 #include "ops/table.h"
+#include "run/executor.h"
 
 const char *sw_version(void)
 {
@@ -12,7 +13,8 @@ const char *sw_version(void)
 static sw_status furnish(sw_context *ctx)
 {
     SW_TRY(sw_ops_register(ctx));
-    return sw_ref_backend_register(ctx);
+    SW_TRY(sw_ref_backend_register(ctx));
+    return sw_executor_install(ctx);
 }
 
 sw_context *sw_context_new(const sw_context_options *options)

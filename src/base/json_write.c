@@ -175,3 +175,9 @@ void sw_json_null(sw_json_writer *json, const char *key)
     if (before(json, key))
         sw_text_addn(json->text, "null", 4);
 }
+
+void sw_json_raw(sw_json_writer *json, const char *key, const char *value)
+{
+    if (before(json, key))
+        sw_text_add(json->text, value);
+}

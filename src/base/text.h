@@ -50,5 +50,7 @@ void sw_json_double(sw_json_writer *json, const char *key, double value);
 void sw_json_float(sw_json_writer *json, const char *key, float value); /* fewest digits for a float */
 void sw_json_bool(sw_json_writer *json, const char *key, bool value);
 void sw_json_null(sw_json_writer *json, const char *key);
+/* `value` is JSON already. */
+void sw_json_raw(sw_json_writer *json, const char *key, const char *value);
 
 #endif

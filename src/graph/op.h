@@ -154,7 +154,9 @@ typedef enum sw_op_flag {
     SW_VIEW_OF_FIRST = 8,   /* output 0 is input 0's elements in the same order: may share storage */
     SW_COMMUTATIVE = 16,    /* inputs 0 and 1 may be swapped */
     SW_DATA_SHAPED = 32,    /* output dims depend on contents: sw_call.place */
-    SW_IN_PLACE_FIRST = 64, /* output 0 may overwrite input 0 when that has no later reader and equal type */
+    /* Output 0 may overwrite input 0 when that has no later reader and equal type. In rows whose outputs are named
+     * "next_x", each may overwrite the input port "x" instead; such rows, like elementwise ones, cannot fail. */
+    SW_IN_PLACE_FIRST = 64,
     SW_FUSED_ROW = 128,     /* made by the compiler after differentiation */
     SW_STATEFUL = 256,      /* reads or assigns state: never merged, removed or reordered across others of its state */
     SW_LEAF = 512,          /* input, constant, state read: has no body */
