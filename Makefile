@@ -3,7 +3,7 @@
 #   make          build the program and the library          make test     build, then run every test
 #   make demo     train, register, serve, ask; KEEP=1        make bench    the measurements of bench/
 #   make install  PREFIX=/usr/local, DESTDIR=…               make format   lay the code out
-#   make man      docs/slipway.1 from the table of verbs                make clean
+#   make docs     docs/slipway.1 and docs/ops.md from the tables        make clean
 #
 # SLIPWAY_NO_INSTALL=1 keeps make from installing packages: it says what is missing instead.
 
@@ -11,7 +11,7 @@ BUILD ?= build
 PREFIX ?= /usr/local
 sources = $(shell git ls-files '*.c' '*.h')
 
-.PHONY: all demo test bench format man install clean
+.PHONY: all demo test bench format docs install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
@@ -36,8 +36,9 @@ bench: all
 format:
 	@clang-format -i $(sources)
 
-man: all
+docs: all
 	@$(BUILD)/src/cli/slipway help --man >docs/slipway.1
+	@$(BUILD)/src/cli/slipway ops --markdown >docs/ops.md
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild
