@@ -22,7 +22,7 @@
 #include "slipway/ops.h"
 #include "tensor/dtype.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define SHARED __attribute__((unused)) static
 
 /* A row with one of its samples, and where we are, for messages. */
 struct place {
@@ -31,14 +31,14 @@ struct place {
     int index;
 };
 
-static const char *place_text(const struct place *p)
+SHARED const char *place_text(const struct place *p)
 {
     static char text[256];
     snprintf(text, sizeof text, "%s, sample %d (%s)", p->op->name, p->index, p->sample->note);
     return text;
 }
 
-static const sw_port *port_at(const sw_port *ports, int index)
+SHARED const sw_port *port_at(const sw_port *ports, int index)
 {
     int last = 0;
     while (last < index && last + 1 < SW_MAX_PORTS && ports[last + 1].name)
@@ -47,7 +47,7 @@ static const sw_port *port_at(const sw_port *ports, int index)
 }
 
 /* The port whose element type decides that of input `index`. */
-static int deciding_port(const sw_op *op, int index)
+SHARED int deciding_port(const sw_op *op, int index)
 {
     const sw_port *port = port_at(op->inputs, index);
     for (int i = 0; port->same_as && i < SW_MAX_PORTS && op->inputs[i].name; i++)
@@ -57,7 +57,7 @@ static int deciding_port(const sw_op *op, int index)
 }
 
 /* `wanted` for floating ports that leave a choice; a sample's own word otherwise; else the first class allowed. */
-static sw_dtype sample_dtype(const struct place *p, int index, sw_dtype wanted)
+SHARED sw_dtype sample_dtype(const struct place *p, int index, sw_dtype wanted)
 {
     int decides = deciding_port(p->op, index);
     sw_dtype own = p->sample->dtype[index] ? p->sample->dtype[index] : p->sample->dtype[decides];
@@ -72,12 +72,12 @@ static sw_dtype sample_dtype(const struct place *p, int index, sw_dtype wanted)
     return SW_DTYPE_NONE;
 }
 
-static bool is_absent(const struct place *p, int index)
+SHARED bool is_absent(const struct place *p, int index)
 {
     return (p->sample->absent >> index) & 1;
 }
 
-static void fill(const struct place *p, int index, sw_tensor *tensor, uint64_t seed)
+SHARED void fill(const struct place *p, int index, sw_tensor *tensor, uint64_t seed)
 {
     sw_random_address at = {.seed = seed, .stream = (uint32_t)index};
     double low = p->sample->low, high = p->sample->high;
@@ -100,7 +100,7 @@ static void fill(const struct place *p, int index, sw_tensor *tensor, uint64_t s
 }
 
 /* Inputs of a sample; absent ones are NULL. Released with release_all. */
-static void make_inputs(sw_context *ctx, const struct place *p, sw_dtype wanted, uint64_t seed, sw_tensor **inputs)
+SHARED void make_inputs(sw_context *ctx, const struct place *p, sw_dtype wanted, uint64_t seed, sw_tensor **inputs)
 {
     for (int i = 0; i < p->sample->inputs_count; i++) {
         inputs[i] = NULL;
@@ -113,19 +113,19 @@ static void make_inputs(sw_context *ctx, const struct place *p, sw_dtype wanted,
     }
 }
 
-static void release_all(sw_tensor **tensors, int count)
+SHARED void release_all(sw_tensor **tensors, int count)
 {
     for (int i = 0; i < count; i++)
         sw_tensor_release(tensors[i]);
 }
 
 /* Shapes, axes and the like are given as constants: inference looks into them. */
-static bool is_shape_value(const struct place *p, int index)
+SHARED bool is_shape_value(const struct place *p, int index)
 {
     return port_at(p->op->inputs, index)->flags & SW_PORT_SHAPE_VALUE;
 }
 
-static int sample_outputs(const struct place *p)
+SHARED int sample_outputs(const struct place *p)
 {
     int count = 0;
     while (count < SW_MAX_PORTS && p->op->outputs[count].name)
@@ -146,7 +146,7 @@ static int sample_outputs(const struct place *p)
 }
 
 /* Adds the sample's node to `g`; its outputs, how many. */
-static int add_node(sw_graph *g, const struct place *p, sw_tensor *const *inputs, sw_value **in, sw_value **out)
+SHARED int add_node(sw_graph *g, const struct place *p, sw_tensor *const *inputs, sw_value **in, sw_value **out)
 {
     int outputs = sample_outputs(p);
     for (int i = 0; i < p->sample->inputs_count; i++)
@@ -156,7 +156,7 @@ static int add_node(sw_graph *g, const struct place *p, sw_tensor *const *inputs
 }
 
 /* Computes the sample on `inputs` by the reference: fresh outputs, how many. */
-static int compute(sw_context *ctx, const struct place *p, sw_tensor *const *inputs, sw_tensor **outputs)
+SHARED int compute(sw_context *ctx, const struct place *p, sw_tensor *const *inputs, sw_tensor **outputs)
 {
     sw_graph *g = sw_graph_new(ctx, SW_EAGER);
     sw_value *in[SW_MAX_PORTS], *out[SW_MAX_PORTS] = {0};
@@ -169,7 +169,7 @@ static int compute(sw_context *ctx, const struct place *p, sw_tensor *const *inp
     return count;
 }
 
-static bool same_bits(const sw_tensor *a, const sw_tensor *b)
+SHARED bool same_bits(const sw_tensor *a, const sw_tensor *b)
 {
     if (sw_tensor_dtype(a) != sw_tensor_dtype(b) || !sw_dims_equal(sw_tensor_dims(a), sw_tensor_dims(b)))
         return false;
@@ -181,7 +181,7 @@ static bool same_bits(const sw_tensor *a, const sw_tensor *b)
 }
 
 /* Calls `visit` for every sample of every row that has a body. */
-static void each_sample(sw_context *ctx, void (*visit)(sw_context *ctx, const struct place *p))
+SHARED void each_sample(sw_context *ctx, void (*visit)(sw_context *ctx, const struct place *p))
 {
     for (int i = 0; i < sw_op_count(ctx); i++) {
         struct place p = {.op = sw_op_at(ctx, i)};
@@ -193,13 +193,13 @@ static void each_sample(sw_context *ctx, void (*visit)(sw_context *ctx, const st
     }
 }
 
-static int open_context(void **state)
+SHARED int open_context(void **state)
 {
     *state = sw_context_new(NULL);
     return *state ? 0 : -1;
 }
 
-static int close_context(void **state)
+SHARED int close_context(void **state)
 {
     sw_context_free(*state);
     return 0;
