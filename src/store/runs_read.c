@@ -173,9 +173,14 @@ static sw_status read_list(sw_store *store, const char *which, struct list *list
          see_run},
         {"select r.id, p.kind, p.name, p.value from runs r join run_pairs p on p.run = r.id" WHICH ORDER ", p.name",
          see_pair},
-        {"select r.id, p.name, p.value from runs r join run_points p on p.run = r.id" WHICH
-         " and p.step = (select max(q.step) from run_points q where q.run = p.run and q.name = p.name)" ORDER
-         ", p.name",
+        /* Steps from name to name through the key of run_points instead of reading every point of every run. */
+        {"with recursive series (run, name) as ("
+         " select r.id, (select min(p.name) from run_points p where p.run = r.id) from runs r" WHICH
+         " union all select s.run, (select min(p.name) from run_points p where p.run = s.run and p.name > s.name)"
+         " from series s where s.name is not null)"
+         " select r.id, s.name, p.value from series s join runs r on r.id = s.run"
+         " join run_points p on p.run = s.run and p.name = s.name and p.step ="
+         " (select max(q.step) from run_points q where q.run = s.run and q.name = s.name)" ORDER ", s.name",
          see_last_point},
         {"select r.id, s.slot, s.hash, s.size, s.step, s.metric, s.at_ms from runs r join run_slots s on s.run = "
          "r.id" WHICH ORDER ", s.slot",
