@@ -3,9 +3,7 @@
  * The three rows are one sum seen from three sides: y[n,m,o] += x[n,c,i] * w[m,c,k] over all pairs (o, k) whose input
  * position i = o * stride - begin + k * dilation exists. One loop visits them, a row of the output at a time; what it adds
  * to what is the only difference. Each is linear in both operands, so they are each other's gradients as well. */
-#include "ops/window.h"
-
-#define CONV_ATTRS SW_WINDOW_ATTRS, {"groups", SW_ATTR_INT, .i = 1, .doc = "channels are split into groups that do not mix"}
+#include "ops/product.h"
 
 enum side { FORWARD, DATA, WEIGHT };
 
@@ -41,7 +39,7 @@ static sw_status conv_types(sw_infer *infer, const sw_type *x, const sw_type *w,
     return SW_OK;
 }
 
-static sw_status conv_infer(sw_infer *infer)
+sw_status sw_conv_infer(sw_infer *infer)
 {
     const sw_type *x = sw_infer_type(infer, 0), *w = sw_infer_type(infer, 1), *b = sw_infer_type(infer, 2);
     if (x->rank < 0 || w->rank < 0)
@@ -147,7 +145,7 @@ static void conv_sum(const sw_geometry *g, enum side side, double *x, double *w,
             }
 }
 
-static sw_status conv_body(const sw_call *call, sw_arena *desk)
+sw_status sw_conv_compute(const sw_call *call, sw_arena *desk, double **values)
 {
     const sw_view *x = &call->inputs[0], *w = &call->inputs[1], *y = &call->outputs[0];
     sw_geometry g;
@@ -160,7 +158,15 @@ static sw_status conv_body(const sw_call *call, sw_arena *desk)
         for (int64_t o = 0; o < out; o++)
             yv[i * out + o] = sw_load_f64(call->inputs[2].dtype, call->inputs[2].data, i % g.outputs * call->inputs[2].strides[0]);
     conv_sum(&g, FORWARD, xv, wv, yv);
-    sw_view_store(y, yv);
+    *values = yv;
+    return SW_OK;
+}
+
+static sw_status conv_body(const sw_call *call, sw_arena *desk)
+{
+    double *values;
+    SW_TRY(sw_conv_compute(call, desk, &values));
+    sw_view_store(&call->outputs[0], values);
     return SW_OK;
 }
 static sw_status conv_reference(const sw_call *call) { return sw_on_desk(call, conv_body); }
@@ -199,7 +205,7 @@ static sw_cost conv_cost_of(const sw_call *call, const sw_view *w, const sw_view
     double taps = w->dims[0] ? sw_cost_elements(w) / (double)w->dims[0] : 0;
     return sw_cost_of(call, 2 * taps * sw_cost_elements(y));
 }
-static sw_cost conv_cost(const sw_call *call) { return conv_cost_of(call, &call->inputs[1], &call->outputs[0]); }
+sw_cost sw_conv_cost(const sw_call *call) { return conv_cost_of(call, &call->inputs[1], &call->outputs[0]); }
 static sw_cost conv_grad_data_cost(const sw_call *call) { return conv_cost_of(call, &call->inputs[1], &call->inputs[0]); }
 static sw_cost conv_grad_weight_cost(const sw_call *call) { return conv_cost_of(call, &call->outputs[0], &call->inputs[0]); }
 
@@ -299,10 +305,10 @@ const sw_op sw_op_conv = {
            "1 to 3 spatial axes of (size + pads - dilation * (kernel - 1) - 1) / stride + 1, rounded down.",
     .inputs = {{"x", SW_FLOATING}, {"w", SW_SAME_AS("x")}, {"b", SW_SAME_AS("x"), .flags = SW_PORT_OPTIONAL}},
     .outputs = {{"y", SW_SAME_AS("x")}},
-    .attrs = {CONV_ATTRS},
-    .infer = conv_infer,
+    .attrs = {SW_CONV_ATTRS},
+    .infer = sw_conv_infer,
     .grad = {SW_GRAD_RULE, conv_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
-    .cost = conv_cost,
+    .cost = sw_conv_cost,
     .flags = SW_DETERMINISTIC,
     .reference = conv_reference,
     .samples = &conv_samples,
@@ -314,7 +320,7 @@ const sw_op sw_op_conv_grad_data = {
     .doc = "The gradient of Conv by its x (a transposed convolution): dims of x, from dy and the weight.",
     .inputs = {{"dy", SW_FLOATING}, {"w", SW_SAME_AS("dy")}, {"x", SW_SAME_AS("dy"), .flags = SW_PORT_SHAPE_ONLY}},
     .outputs = {{"dx", SW_SAME_AS("dy")}},
-    .attrs = {CONV_ATTRS},
+    .attrs = {SW_CONV_ATTRS},
     .infer = conv_grad_data_infer,
     .grad = {SW_GRAD_RULE, conv_grad_data_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
     .cost = conv_grad_data_cost,
@@ -329,7 +335,7 @@ const sw_op sw_op_conv_grad_weight = {
     .doc = "The gradient of Conv by its weight: dims of w, from dy and x, summed over the batch.",
     .inputs = {{"dy", SW_FLOATING}, {"x", SW_SAME_AS("dy")}, {"w", SW_SAME_AS("dy"), .flags = SW_PORT_SHAPE_ONLY}},
     .outputs = {{"dw", SW_SAME_AS("dy")}},
-    .attrs = {CONV_ATTRS},
+    .attrs = {SW_CONV_ATTRS},
     .infer = conv_grad_weight_infer,
     .grad = {SW_GRAD_RULE, conv_grad_weight_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
     .cost = conv_grad_weight_cost,

@@ -2,7 +2,7 @@
  *
  * Both rows say which operands are transposed, so that a gradient is again one product without moving a number. Both
  * inner loops are the textbook's: floating point in double, integers in 64 bits, wrapping. */
-#include "ops/row.h"
+#include "ops/product.h"
 
 /* One product: [batch…, m, k] x [batch…, k, n], with the places of elements. */
 struct product {
@@ -48,7 +48,7 @@ static void multiply_int(const struct product *p, const int64_t *a, const int64_
 }
 
 /* ---- MatMul ---- */
-static sw_status matmul_infer(sw_infer *infer)
+sw_status sw_matmul_infer(sw_infer *infer)
 {
     const sw_type *a = sw_infer_type(infer, 0), *b = sw_infer_type(infer, 1);
     if (a->rank < 0 || b->rank < 0)
@@ -88,16 +88,16 @@ static int64_t batch_offset(const sw_view *x, int batch_rank, const int64_t *ind
     return own ? at * x->dims[x->rank - 2] * x->dims[x->rank - 1] : 0;
 }
 
-static sw_status matmul_body(const sw_call *call, sw_arena *desk)
+/* All products of the batch; 8 bytes a number in either class. */
+static void *multiply_batch(const sw_call *call, sw_arena *desk, bool floating)
 {
     const sw_view *a = &call->inputs[0], *b = &call->inputs[1], *y = &call->outputs[0];
     struct product p = product_of(a, sw_attr_int(call->node, "transpose_a"), b, sw_attr_int(call->node, "transpose_b"));
-    bool floating = sw_dtype_class(y->dtype) == SW_CLASS_FLOAT;
     void *av = floating ? (void *)sw_desk_load(desk, a) : (void *)sw_desk_load_int(desk, a);
     void *bv = floating ? (void *)sw_desk_load(desk, b) : (void *)sw_desk_load_int(desk, b);
-    void *yv = sw_desk_array(desk, sw_view_count(y)); /* 8 bytes a number in either class */
+    void *yv = sw_desk_array(desk, sw_view_count(y));
     if (av == NULL || bv == NULL || yv == NULL)
-        return sw_alloc_status();
+        return NULL;
     int batch_rank = y->rank - (a->rank > 1) - (b->rank > 1);
     int64_t index[SW_MAX_RANK] = {0}, done = 0;
     if (sw_view_count(y) > 0)
@@ -109,15 +109,31 @@ static sw_status matmul_body(const sw_call *call, sw_arena *desk)
                 multiply_int(&p, (int64_t *)av + a_at, (int64_t *)bv + b_at, (int64_t *)yv + done);
             done += p.m * p.n;
         } while (sw_index_next(batch_rank, y->dims, index));
+    return yv;
+}
+
+sw_status sw_matmul_compute(const sw_call *call, sw_arena *desk, double **values)
+{
+    *values = multiply_batch(call, desk, true);
+    return *values ? SW_OK : sw_alloc_status();
+}
+
+static sw_status matmul_body(const sw_call *call, sw_arena *desk)
+{
+    const sw_view *y = &call->outputs[0];
+    bool floating = sw_dtype_class(y->dtype) == SW_CLASS_FLOAT;
+    void *values = multiply_batch(call, desk, floating);
+    if (values == NULL)
+        return sw_alloc_status();
     if (floating)
-        sw_view_store(y, yv);
+        sw_view_store(y, values);
     else
-        sw_view_store_int(y, yv);
+        sw_view_store_int(y, values);
     return SW_OK;
 }
 static sw_status matmul_reference(const sw_call *call) { return sw_on_desk(call, matmul_body); }
 
-static sw_cost matmul_cost(const sw_call *call)
+sw_cost sw_matmul_cost(const sw_call *call)
 {
     const sw_view *a = &call->inputs[0];
     int64_t inner = a->dims[a->rank - (sw_attr_int(call->node, "transpose_a") ? 2 : 1)];
@@ -171,9 +187,6 @@ static sw_status matmul_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
     return sw_graph_status(g);
 }
 
-#define TRANSPOSES                                                                                                     \
-    {"transpose_a", SW_ATTR_INT, .doc = "swap the last two dims of a first"},                                          \
-        {"transpose_b", SW_ATTR_INT, .doc = "swap the last two dims of b first"}
 #define TA {.name = "transpose_a", .kind = SW_ATTR_INT, .i = 1}
 #define TB {.name = "transpose_b", .kind = SW_ATTR_INT, .i = 1}
 
@@ -200,10 +213,10 @@ const sw_op sw_op_matmul = {
            "row on the left and as one column on the right.",
     .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}},
     .outputs = {{"y", SW_SAME_AS("a")}},
-    .attrs = {TRANSPOSES},
-    .infer = matmul_infer,
+    .attrs = {SW_TRANSPOSE_ATTRS},
+    .infer = sw_matmul_infer,
     .grad = {SW_GRAD_RULE, matmul_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
-    .cost = matmul_cost,
+    .cost = sw_matmul_cost,
     .flags = SW_DETERMINISTIC,
     .reference = matmul_reference,
     .samples = &matmul_samples,
@@ -285,10 +298,10 @@ const sw_op sw_op_gemm = {
     .outputs = {{"y", SW_SAME_AS("a")}},
     .attrs = {{"alpha", SW_ATTR_FLOAT, .f = 1, .doc = "scales the product"},
               {"beta", SW_ATTR_FLOAT, .f = 1, .doc = "scales c"},
-              TRANSPOSES},
+              SW_TRANSPOSE_ATTRS},
     .infer = gemm_infer,
     .grad = {SW_GRAD_RULE, gemm_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
-    .cost = matmul_cost,
+    .cost = sw_matmul_cost,
     .flags = SW_DETERMINISTIC,
     .reference = gemm_reference,
     .samples = &gemm_samples,

@@ -11,11 +11,13 @@ extern const sw_op sw_op_add, sw_op_sub, sw_op_mul, sw_op_div, sw_op_pow, sw_op_
 extern const sw_op sw_op_equal, sw_op_less, sw_op_less_equal, sw_op_greater, sw_op_greater_equal, sw_op_and,
     sw_op_or, sw_op_xor, sw_op_not, sw_op_is_nan, sw_op_where;
 extern const sw_op sw_op_conv, sw_op_conv_grad_data, sw_op_conv_grad_weight;
+extern const sw_op sw_op_fused_conv, sw_op_fused_matmul, sw_op_reorder;
 extern const sw_op sw_op_slice, sw_op_slice_grad, sw_op_gather, sw_op_gather_grad, sw_op_gather_elements,
     sw_op_scatter_elements;
 extern const sw_op sw_op_concat, sw_op_split, sw_op_pad, sw_op_pad_grad;
 extern const sw_op sw_op_softmax_cross_entropy, sw_op_softmax_cross_entropy_grad, sw_op_binary_cross_entropy;
 extern const sw_op sw_op_matmul, sw_op_gemm;
+extern const sw_op sw_op_batch_norm, sw_op_batch_norm_grad, sw_op_layer_norm, sw_op_layer_norm_grad;
 extern const sw_op sw_op_sgd_update, sw_op_adam_update;
 extern const sw_op sw_op_max_pool, sw_op_max_pool_grad, sw_op_average_pool, sw_op_average_pool_grad;
 extern const sw_op sw_op_dropout, sw_op_random_uniform, sw_op_random_normal;
@@ -38,6 +40,8 @@ static const sw_op *const rows[] = {
     &sw_op_xor, &sw_op_not, &sw_op_is_nan, &sw_op_where,
     /* conv.c */
     &sw_op_conv, &sw_op_conv_grad_data, &sw_op_conv_grad_weight,
+    /* fused.c */
+    &sw_op_fused_conv, &sw_op_fused_matmul, &sw_op_reorder,
     /* index.c */
     &sw_op_slice, &sw_op_slice_grad, &sw_op_gather, &sw_op_gather_grad, &sw_op_gather_elements,
     &sw_op_scatter_elements,
@@ -47,6 +51,8 @@ static const sw_op *const rows[] = {
     &sw_op_softmax_cross_entropy, &sw_op_softmax_cross_entropy_grad, &sw_op_binary_cross_entropy,
     /* matmul.c */
     &sw_op_matmul, &sw_op_gemm,
+    /* normalize.c */
+    &sw_op_batch_norm, &sw_op_batch_norm_grad, &sw_op_layer_norm, &sw_op_layer_norm_grad,
     /* optimizer.c */
     &sw_op_sgd_update, &sw_op_adam_update,
     /* pool.c */
