@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <math.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -222,6 +223,63 @@ static void test_a_version_outlives_its_run(void **state)
     sw_model_version_free(v);
 }
 
+struct thread {
+    pthread_t id;
+    struct fixture *f;
+    sw_record *record;
+    int number;
+    sw_status status;
+};
+
+static void *work_in_thread(void *user)
+{
+    struct thread *t = user;
+    char name[16], text[32];
+    int64_t n;
+    uint64_t changes;
+    snprintf(name, sizeof name, "metric-%d", t->number % 2);
+    for (int i = 0; i < 50 && t->status == SW_OK; i++) {
+        snprintf(text, sizeof text, "%d %d\n", t->number, i);
+        t->status = sw_record_metric(t->record, name, i * 4 + t->number, i);
+        if (t->status == SW_OK)
+            t->status = sw_record_log(t->record, text);
+        if (t->status == SW_OK && i % 10 == t->number)
+            t->status = sw_record_flush(t->record);
+        if (t->status == SW_OK && i % 10 == 5)
+            t->status = publish_text(t->f->store, "m", text, "live", &n);
+        if (t->status == SW_OK && i % 25 == 7)
+            t->status = sw_record_checkpoint(t->record, "last", text, strlen(text), i, NAN);
+        if (t->status == SW_OK)
+            t->status = sw_store_changes(t->f->store, &changes);
+    }
+    return NULL;
+}
+
+static void test_threads_share_a_store_and_a_record(void **state)
+{
+    struct fixture *f = *state;
+    struct thread threads[4];
+    sw_record *record = begin(f, "r");
+    for (int i = 0; i < 4; i++) {
+        threads[i] = (struct thread){.f = f, .record = record, .number = i};
+        pthread_create(&threads[i].id, NULL, work_in_thread, &threads[i]);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i].id, NULL);
+        assert_int_equal(threads[i].status, SW_OK);
+    }
+    assert_ok(sw_record_end(record, SW_RUN_FINISHED, NULL));
+    const sw_run_series_list *series;
+    assert_ok(sw_run_series_read(f->store, "r-1", NULL, &series));
+    assert_int_equal(series->count, 2);
+    assert_int_equal(series->series[0].count + series->series[1].count, 200);
+    sw_run_series_free(series);
+    int64_t n;
+    assert_ok(sw_model_version_resolve(f->store, "m@live", &n));
+    assert_int_equal(n, 20);
+    assert_ok(sw_store_check(f->store));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +289,7 @@ int main(void)
         store_test(test_ends_are_told_apart),
         store_test(test_runs_are_listed_newest_first_with_their_own_details),
         store_test(test_a_version_outlives_its_run),
+        store_test(test_threads_share_a_store_and_a_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
