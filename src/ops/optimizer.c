@@ -274,9 +274,9 @@ static sw_status adam_update(sw_graph *g, void *user, sw_state *param, sw_value 
 
 sw_status sw_adam_step(sw_graph *g, sw_adam_options options)
 {
-    options.beta1 = options.beta1 ? options.beta1 : 0.9;
-    options.beta2 = options.beta2 ? options.beta2 : 0.999;
-    options.epsilon = options.epsilon ? options.epsilon : 1e-8;
+    options.beta1 = options.beta1 != 0 ? options.beta1 : 0.9;
+    options.beta2 = options.beta2 != 0 ? options.beta2 : 0.999;
+    options.epsilon = options.epsilon != 0 ? options.epsilon : 1e-8;
     options.lr_value = rate(g, options.lr_value, options.lr);
     struct adam_run run = {.o = options};
     sw_state *step_state = NULL;
