@@ -5,15 +5,20 @@
  * running statistics) the row's own kernels tell from the constant. */
 #include "compile/pass.h"
 
-/* Dropout, y = x outside training. */
+/* Outside training a dropout is x, and a batch normalisation keeps the statistics that it was given. */
 static void simplify(sw_compiling *c)
 {
     for (sw_node *node = sw_graph_first(c->g), *next; node; node = next) {
         next = node->next;
-        if (!sw_node_is(node, "Dropout") || !sw_value_is_all(sw_node_input(node, 2), 0))
-            continue;
-        sw_pass_note(c, "%s (%s) is %s", sw_node_name(node), node->op->name, sw_node_name(node->inputs[0]->node));
-        sw_pass_replace(node, node->inputs[0]);
+        if (sw_node_is(node, "Dropout") && sw_value_is_all(sw_node_input(node, 2), 0)) {
+            sw_pass_note(c, "%s (%s) is %s", sw_node_name(node), node->op->name, sw_node_name(node->inputs[0]->node));
+            sw_pass_replace(node, node->inputs[0]);
+        } else if (sw_node_is(node, "BatchNorm") && sw_value_is_all(sw_node_input(node, 5), 0)) {
+            sw_pass_note(c, "%s (%s) keeps its statistics", sw_node_name(node), node->op->name);
+            for (int i = 1; i <= 2 && i < node->outputs_count; i++)
+                if (node->outputs[i] != sw_none)
+                    sw_value_replace(node->outputs[i], node->inputs[2 + i]);
+        }
     }
 }
 

@@ -12,7 +12,7 @@
 /* Once, then the simplifying ones in rounds, then the rest once. */
 static const sw_pass *const first[] = {&sw_pass_training, &sw_pass_freeze, &sw_pass_decompose, NULL};
 static const sw_pass *const rounds[] = {&sw_pass_dead, &sw_pass_constants, &sw_pass_algebra, &sw_pass_common, NULL};
-static const sw_pass *const last[] = {&sw_pass_bias, &sw_pass_residual, &sw_pass_activation,
+static const sw_pass *const last[] = {&sw_pass_batch_norm, &sw_pass_bias, &sw_pass_residual, &sw_pass_activation,
                                       &sw_pass_dead,       &sw_pass_layout, NULL};
 enum { MAX_ROUNDS = 16 };
 

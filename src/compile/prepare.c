@@ -81,6 +81,8 @@ static sw_status add_view(struct preparing *r, const sw_value *value, int buffer
         *view = (sw_view){.dtype = value->type.dtype, .rank = value->type.rank};
     } else {
         SW_TRY(sw_program_view(r->p, value, r->symbols, view));
+        if (sw_view_count(view) == 0)
+            view->layout = SW_LAYOUT_PLAIN; /* no elements have no order: kernels need not know better */
         want_buffer(r, buffer, view);
     }
     const sw_buffer *b = &r->p->buffers[buffer];
