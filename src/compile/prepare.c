@@ -140,12 +140,16 @@ static void estimate(struct preparing *r, sw_instance_step *at)
 static sw_status choose(struct preparing *r, const sw_site *site, sw_instance_step *at)
 {
     sw_status status = sw_kernel_choose(r->p->backend, site, &at->kernel, &at->prepared);
-    if (status != SW_UNSUPPORTED || !r->p->last_resort || r->p->last_resort == r->p->backend)
-        return status;
+    bool again = status == SW_UNSUPPORTED && r->p->last_resort && r->p->last_resort != r->p->backend;
     for (int i = 0; i < site->inputs_count; i++)
-        if (site->inputs[i].layout != SW_LAYOUT_PLAIN || (site->packed[i] && !site->inputs[i].data))
-            return status;
-    return sw_kernel_choose(r->p->last_resort, site, &at->kernel, &at->prepared);
+        again &= site->inputs[i].layout == SW_LAYOUT_PLAIN && !(site->packed[i] && !site->inputs[i].data);
+    if (again)
+        status = sw_kernel_choose(r->p->last_resort, site, &at->kernel, &at->prepared);
+    if (status != SW_OK) { /* nothing was prepared that would have to be released */
+        at->kernel = NULL;
+        at->prepared = (sw_prepared){0};
+    }
+    return status;
 }
 
 static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
@@ -258,7 +262,7 @@ void sw_instance_free(sw_program *program, sw_instance *instance)
 {
     for (int i = 0; i < instance->frames_count && instance->frames; i++)
         sw_free(program->ctx, instance->frames[i]);
-    for (int i = 0; i < instance->steps_count; i++) {
+    for (int i = 0; i < instance->steps_count && instance->steps; i++) {
         sw_instance_step *at = &instance->steps[i];
         if (at->kernel && at->kernel->release && at->prepared.state)
             at->kernel->release(program->ctx, at->prepared.state);

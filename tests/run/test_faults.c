@@ -33,7 +33,8 @@ static void test_every_failing_allocation_of_a_training_step_is_an_answer(void *
         sw_plan_free(plan);
         assert_int_equal(sw_context_bytes(ctx), bytes);
     }
-    assert_true(n > 100);
+    print_message("%d allocations\n", (int)n - 2);
+    assert_true(n > 50);
     sw_tensor_release(x);
     sw_tensor_release(labels);
     sw_graph_free(g);

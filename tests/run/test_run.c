@@ -3,6 +3,7 @@
 #include "run/networks.h"
 
 #include "base/alloc.h"
+#include "graph/engine.h"
 
 static sw_tensor *awake(sw_context *ctx, network net, sw_tensor *x)
 {
@@ -49,6 +50,10 @@ static void test_a_warm_plan_allocates_nothing(void **state)
 {
     (void)state;
     sw_context *ctx = context_of("cpu", 2);
+    if (!sw_backend_find(ctx, "cpu")) { /* reference bodies work on desks of their own */
+        sw_context_free(ctx);
+        skip();
+    }
     sw_graph *g = training_graph(ctx, cnn, true);
     sw_plan *plan = plan_of(g, (sw_compile_options){.training = true});
     sw_tensor *x = numbers(ctx, input_dims(cnn, 4), 1), *labels = labels_of(ctx, 4, CLASSES, 1);
