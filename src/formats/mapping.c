@@ -56,6 +56,8 @@ const uint8_t *sw_mapping_bytes(const sw_mapping *mapping, size_t *size)
     return mapping->file.data;
 }
 
+sw_context *sw_mapping_context(const sw_mapping *mapping) { return mapping->ctx; }
+
 void sw_mapping_release(sw_mapping *mapping)
 {
     if (!mapping || atomic_fetch_sub_explicit(&mapping->references, 1, memory_order_acq_rel) != 1)

@@ -16,6 +16,7 @@ sw_mapping *sw_mapping_borrow(sw_context *ctx, const void *bytes, size_t size);
 /* Bytes that go away: every tensor is a copy. */
 sw_mapping *sw_mapping_copying(sw_context *ctx, const void *bytes, size_t size);
 const uint8_t *sw_mapping_bytes(const sw_mapping *mapping, size_t *size);
+sw_context *sw_mapping_context(const sw_mapping *mapping);
 void sw_mapping_release(sw_mapping *mapping); /* NULL is allowed */
 
 /* A read-only tensor of the little-endian elements at `bytes`, which lie in the mapping and are enough. Booleans other
