@@ -12,5 +12,11 @@
 
 /* Appends the ONNX bytes of `g` to `bytes`. `info` may be NULL. Errors as sw_artifact_write. */
 sw_status sw_onnx_write(sw_graph *g, const sw_artifact_info *info, sw_text *bytes);
+/* The same into a sink, in pieces: weights are not copied. */
+sw_status sw_onnx_write_to(sw_graph *g, const sw_artifact_info *info,
+                           sw_status (*sink)(void *user, const void *bytes, size_t size), void *user);
+
+/* Metadata that is ours: class names as a JSON list. */
+#define ONNX_CLASSES_KEY "slipway.classes"
 
 #endif
