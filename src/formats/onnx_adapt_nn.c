@@ -279,16 +279,6 @@ static sw_status write_dropout(onnx_export *ex, const sw_node *node)
     return onnx_end(ex);
 }
 
-static sw_status read_layer_norm(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
-{
-    for (int i = 1; i < node->output_count; i++)
-        if (*node->outputs[i])
-            return onnx_fail(im, node, SW_UNSUPPORTED, "only its first output is made");
-    outputs[0] = sw_layer_norm(onnx_graph_of(im), inputs[0], inputs[1], node->input_count > 2 ? inputs[2] : SW_NONE,
-                               (int)onnx_int(im, node, "axis", -1), onnx_float(im, node, "epsilon", 1e-5));
-    return onnx_done(im);
-}
-
 #define WINDOW                                                                                                         \
     {"strides"}, {"dilations"}, {"pads"}, {"auto_pad"}, { "kernel_shape" }
 #define GEMM                                                                                                           \
@@ -322,6 +312,5 @@ static const onnx_adapter table[] = {
      {{"epsilon"}, {"momentum"}, {"training_mode"}, {"spatial"}},
      .read = read_batch_norm},
     {"Dropout", 7, 0, "Dropout", {{"seed"}, {"ratio"}}, read_dropout, write_dropout},
-    {"LayerNormalization", 17, 0, NULL, {{"axis"}, {"epsilon"}, {"stash_type"}}, .read = read_layer_norm},
 };
 ONNX_ADAPTERS(onnx_adapt_nn, table);
