@@ -1,9 +1,9 @@
 /* grad.c: the backward pass, appended to the graph as ordinary nodes.
  *
  * A walk over a stretch of nodes in reverse order: each node's row turns the gradients of its outputs into gradients of
- * its inputs, and what several readers give one value is added up. Only nodes between `wrt` and the seeds are visited. A
- * row without a rule of its own is taken apart and the walk goes through its pieces, so gradients are nodes all the way
- * and can be differentiated again.
+ * its inputs, and what several readers give one value is added up. Only nodes between `wrt` and the seeds are visited.
+ * A row without a rule of its own is taken apart and the walk goes through its pieces, so gradients are nodes all the
+ * way and can be differentiated again.
  *
  * In an awake graph sw_backward frees on its way: once a node has been walked nobody further back reads its outputs or
  * their gradients. `holds` counts the places in the table of gradients (and other reasons) that keep a value. */
@@ -14,8 +14,8 @@
 /* The gradients gathered so far, by value id; values made later than the table have none. */
 struct walk {
     sw_graph *g;
-    sw_value **table;    /* NULL: none yet */
-    bool *between;       /* depends on a value of `wrt` */
+    sw_value **table; /* NULL: none yet */
+    bool *between;    /* depends on a value of `wrt` */
     int count;
     bool frees;
 };
@@ -25,10 +25,7 @@ struct seed {
 };
 
 /* ---- helpers for rules ---- */
-bool sw_grad_wants(const sw_graph *g, int input)
-{
-    return !g->in_rule || input >= 64 || (g->wants >> input & 1) != 0;
-}
+bool sw_grad_wants(const sw_graph *g, int input) { return !g->in_rule || input >= 64 || (g->wants >> input & 1) != 0; }
 
 static sw_value *reduce(sw_graph *g, sw_value *x, const int64_t *axes, int count, bool keep_dims)
 {
@@ -41,7 +38,8 @@ sw_value *sw_grad_unbroadcast(sw_graph *g, sw_value *dy, sw_value *like)
     if (!sw_ok(g) || !dy || !like)
         return NULL;
     if (dy->type.rank < like->type.rank || like->type.rank < 0)
-        return sw_graph_null(g, sw_fail(SW_SHAPE, "a gradient of rank %d cannot be summed to rank %d", dy->type.rank, like->type.rank));
+        return sw_graph_null(
+            g, sw_fail(SW_SHAPE, "a gradient of rank %d cannot be summed to rank %d", dy->type.rank, like->type.rank));
     int extra = dy->type.rank - like->type.rank, ones = 0;
     int64_t leading[SW_MAX_RANK], expanded[SW_MAX_RANK];
     for (int i = 0; i < extra; i++)
@@ -88,8 +86,9 @@ static sw_status check_fits(const sw_node *node, const sw_value *value, const sw
     if (fits)
         return SW_OK;
     char has[128], got[128];
-    return sw_fail(SW_INTERNAL, "%s '%s': its rule gives a gradient %s for an input %s", node->op->name, sw_node_name(node),
-                   sw_type_text(value->graph, dx, got, sizeof got), sw_type_text(value->graph, x, has, sizeof has));
+    return sw_fail(SW_INTERNAL, "%s '%s': its rule gives a gradient %s for an input %s", node->op->name,
+                   sw_node_name(node), sw_type_text(value->graph, dx, got, sizeof got),
+                   sw_type_text(value->graph, x, has, sizeof has));
 }
 
 /* Adds what one reader gives to what others gave. */
@@ -104,7 +103,8 @@ static sw_status gather(struct walk *walk, const sw_node *reader, sw_value *valu
     SW_TRY(check_fits(reader, value, gradient));
     sw_value **place = &walk->table[value->id];
     if (*place) {
-        sw_value *before = *place, *sum = sw_node_add(walk->g, "Add", (sw_value *[]){before, gradient}, 2, NULL, 0, NULL, 0);
+        sw_value *before = *place,
+                 *sum = sw_node_add(walk->g, "Add", (sw_value *[]){before, gradient}, 2, NULL, 0, NULL, 0);
         if (!sum)
             return sw_graph_status(walk->g);
         hold(before, -1);
@@ -118,7 +118,8 @@ static sw_status gather(struct walk *walk, const sw_node *reader, sw_value *valu
 }
 
 /* ---- one node ---- */
-static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds, int seeds_count);
+static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds,
+                              int seeds_count);
 
 /* Whether a gradient may pass through this port. */
 static bool passes(const sw_node *node, int input)
@@ -164,7 +165,8 @@ static sw_status by_decomposition(sw_graph *g, const sw_node *node, sw_value *co
             inner.between[node->inputs[i]->id] = true;
     uint64_t wants = g->wants;
     if (status == SW_OK)
-        status = walk_stretch(&inner, before ? before->next : g->first, g->before ? g->before->previous : g->last, seeds, seeds_count);
+        status = walk_stretch(&inner, before ? before->next : g->first, g->before ? g->before->previous : g->last,
+                              seeds, seeds_count);
     g->wants = wants;
     for (int i = 0; status == SW_OK && i < node->inputs_count; i++)
         if (node->inputs[i] != sw_none && inner.table[node->inputs[i]->id])
@@ -247,8 +249,10 @@ static sw_status walk_node(struct walk *walk, sw_node *node, sw_value **dx)
     return SW_OK;
 }
 
-/* Forwards: what depends on the values marked so far. Backwards: the rules. The most inputs of a node bound one array. */
-static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds, int seeds_count)
+/* Forwards: what depends on the values marked so far. Backwards: the rules. The most inputs of a node bound one array.
+ */
+static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds,
+                              int seeds_count)
 {
     int most = 1;
     for (sw_node *node = first; node; node = node == last ? NULL : node->next) {
@@ -288,7 +292,8 @@ static sw_status check_request(sw_graph *g, sw_value *y, sw_value *dy, sw_value 
 {
     SW_TRY(sw_value_check(g, y, "the value to be differentiated"));
     if (!floating(y))
-        return sw_fail(SW_INVALID, "only floating values can be differentiated, this one is %s", sw_dtype_name(y->type.dtype));
+        return sw_fail(SW_INVALID, "only floating values can be differentiated, this one is %s",
+                       sw_dtype_name(y->type.dtype));
     if (dy != sw_none)
         SW_TRY(sw_value_check(g, dy, "its incoming gradient"));
     for (int i = 0; i < count; i++)
@@ -369,7 +374,8 @@ sw_status sw_backward(sw_graph *g, sw_value *loss)
     sw_status status = reads && helds ? SW_OK : sw_alloc_status();
     if (status == SW_OK) {
         int count = trainable_reads(g, reads, helds);
-        status = differentiate(g, loss, sw_none, reads, count, sw_graph_awake(g) && !(g->flags & SW_RETAIN), reads + most);
+        status =
+            differentiate(g, loss, sw_none, reads, count, sw_graph_awake(g) && !(g->flags & SW_RETAIN), reads + most);
         for (int i = 0; i < count; i++)
             helds[i]->gradient = status == SW_OK && reads[most + (size_t)i] != sw_none ? reads[most + (size_t)i] : NULL;
     }
