@@ -1,9 +1,20 @@
 /* fuse.c: a Conv, MatMul or Gemm becomes the fused row that also adds and activates. */
 #include "compile/fuse.h"
+#include "graph/dim.h"
 
 static bool is_product(const sw_node *node)
 {
     return sw_node_is(node, "MatMul") || sw_node_is(node, "FusedMatMul") || sw_node_is(node, "Gemm");
+}
+
+/* A Gemm that scales nothing and adds at most one value per column. */
+static bool is_plain_gemm(const sw_node *node, const sw_value *c)
+{
+    if (sw_attr_float(node, "alpha") != 1)
+        return false;
+    const sw_type *y = &node->outputs[0]->type;
+    return c == sw_none || (sw_attr_float(node, "beta") == 1 && c->type.rank == 1 && y->rank == 2 &&
+                            sw_dim_always_equal(node->graph, c->type.dims[0], y->dims[1]));
 }
 
 bool sw_fusing_of(const sw_node *node, sw_fusing *fusing)
@@ -19,9 +30,7 @@ bool sw_fusing_of(const sw_node *node, sw_fusing *fusing)
         fusing->alpha = sw_attr_float(node, "alpha");
         fusing->beta = sw_attr_float(node, "beta");
     }
-    if (sw_node_is(node, "Gemm"))
-        return sw_attr_float(node, "alpha") == 1 && (fusing->inputs[2] == sw_none || sw_attr_float(node, "beta") == 1);
-    return true;
+    return !sw_node_is(node, "Gemm") || is_plain_gemm(node, fusing->inputs[SW_FUSED_BIAS]);
 }
 
 bool sw_fusing_allowed(const sw_compiling *c, const sw_fusing *fusing, const char *activation)
