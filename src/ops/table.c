@@ -12,6 +12,7 @@ extern const sw_op sw_op_equal, sw_op_less, sw_op_less_equal, sw_op_greater, sw_
     sw_op_or, sw_op_xor, sw_op_not, sw_op_is_nan, sw_op_where;
 extern const sw_op sw_op_conv, sw_op_conv_grad_data, sw_op_conv_grad_weight;
 extern const sw_op sw_op_fused_conv, sw_op_fused_matmul, sw_op_reorder;
+extern const sw_op sw_op_decode_image;
 extern const sw_op sw_op_slice, sw_op_slice_grad, sw_op_gather, sw_op_gather_grad, sw_op_gather_elements,
     sw_op_scatter_elements;
 extern const sw_op sw_op_concat, sw_op_split, sw_op_pad, sw_op_pad_grad;
@@ -23,6 +24,7 @@ extern const sw_op sw_op_max_pool, sw_op_max_pool_grad, sw_op_average_pool, sw_o
 extern const sw_op sw_op_dropout, sw_op_random_uniform, sw_op_random_normal;
 extern const sw_op sw_op_reduce_sum, sw_op_reduce_mean, sw_op_reduce_max, sw_op_reduce_min, sw_op_reduce_prod,
     sw_op_reduce_prod_grad, sw_op_arg_max, sw_op_arg_min;
+extern const sw_op sw_op_resize, sw_op_resize_grad;
 extern const sw_op sw_op_reshape, sw_op_squeeze, sw_op_unsqueeze, sw_op_flatten, sw_op_transpose, sw_op_expand,
     sw_op_tile, sw_op_shape, sw_op_constant_of_shape;
 extern const sw_op sw_op_softmax, sw_op_log_softmax;
@@ -42,6 +44,8 @@ static const sw_op *const rows[] = {
     &sw_op_conv, &sw_op_conv_grad_data, &sw_op_conv_grad_weight,
     /* fused.c */
     &sw_op_fused_conv, &sw_op_fused_matmul, &sw_op_reorder,
+    /* image.c */
+    &sw_op_decode_image,
     /* index.c */
     &sw_op_slice, &sw_op_slice_grad, &sw_op_gather, &sw_op_gather_grad, &sw_op_gather_elements,
     &sw_op_scatter_elements,
@@ -62,6 +66,8 @@ static const sw_op *const rows[] = {
     /* reduce.c */
     &sw_op_reduce_sum, &sw_op_reduce_mean, &sw_op_reduce_max, &sw_op_reduce_min, &sw_op_reduce_prod,
     &sw_op_reduce_prod_grad, &sw_op_arg_max, &sw_op_arg_min,
+    /* resize.c */
+    &sw_op_resize, &sw_op_resize_grad,
     /* shape.c */
     &sw_op_reshape, &sw_op_squeeze, &sw_op_unsqueeze, &sw_op_flatten, &sw_op_transpose, &sw_op_expand, &sw_op_tile,
     &sw_op_shape, &sw_op_constant_of_shape,
