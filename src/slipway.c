@@ -1,4 +1,5 @@
 /* slipway.c: the composition root, the one file that knows every room. */
+#include "backend/cpu/cpu.h"
 #include "backend/ref/ref.h"
 #include "base/context.h"
 #include "ops/table.h"
@@ -14,6 +15,7 @@ static sw_status furnish(sw_context *ctx)
 {
     SW_TRY(sw_ops_register(ctx));
     SW_TRY(sw_ref_backend_register(ctx));
+    SW_TRY(sw_cpu_register(ctx));
     return sw_executor_install(ctx);
 }
 

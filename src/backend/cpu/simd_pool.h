@@ -1,0 +1,116 @@
+/* simd_pool.h: one row of pooled outputs. Output o reads x + o * x_step + taps[t]; `lanes` neighbouring channels go
+ * together (16 or 8 in blocked tensors, all of C in channels-last ones, 1 in plain ones). Included once per
+ * instruction set. */
+
+#define EACH_LANES(body_whole, body_part)                                                                              \
+    for (int64_t o = 0; o < n; o++, x += x_step, y += y_step)                                                          \
+        for (int64_t c = 0; c < lanes; c += V) {                                                                       \
+            int64_t k = lanes - c;                                                                                     \
+            if (k >= V) {                                                                                              \
+                body_whole                                                                                             \
+            } else {                                                                                                   \
+                body_part                                                                                              \
+            }                                                                                                          \
+        }
+
+static void pool_max(const float *x, const int64_t *taps, int count, float *y, int64_t lanes, int64_t n, int64_t x_step,
+                     int64_t y_step)
+{
+    if (lanes == 1) {
+        for (int64_t o = 0; o < n; o++, x += x_step, y += y_step) {
+            float m = -INFINITY;
+            for (int t = 0; t < count; t++)
+                m = x[taps[t]] > m || x[taps[t]] != x[taps[t]] ? x[taps[t]] : m;
+            *y = m;
+        }
+        return;
+    }
+    EACH_LANES(
+        {
+            vf m = v_all(-INFINITY);
+            for (int t = 0; t < count; t++)
+                m = v_max_nan(v_load(x + taps[t] + c), m);
+            v_store(y + c, m);
+        },
+        {
+            vf m = v_all(-INFINITY);
+            for (int t = 0; t < count; t++)
+                m = v_max_nan(v_load_part(x + taps[t] + c, k), m);
+            v_store_part(y + c, m, k);
+        })
+}
+
+static void pool_sum(const float *x, const int64_t *taps, int count, float *y, int64_t lanes, int64_t n, int64_t x_step,
+                     int64_t y_step, float factor)
+{
+    if (lanes == 1) {
+        for (int64_t o = 0; o < n; o++, x += x_step, y += y_step) {
+            float s = 0;
+            for (int t = 0; t < count; t++)
+                s += x[taps[t]];
+            *y = s * factor;
+        }
+        return;
+    }
+    vf f = v_all(factor);
+    EACH_LANES(
+        {
+            vf s = ZERO;
+            for (int t = 0; t < count; t++)
+                s += v_load(x + taps[t] + c);
+            v_store(y + c, s * f);
+        },
+        {
+            vf s = ZERO;
+            for (int t = 0; t < count; t++)
+                s += v_load_part(x + taps[t] + c, k);
+            v_store_part(y + c, s * f, k);
+        })
+}
+#undef EACH_LANES
+
+/* The first tap that holds the greatest element receives dy; others receive nothing. `dx` has x's form, holds sums. */
+static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
+                          int64_t x_step, int64_t y_step)
+{
+    if (lanes == 1) {
+        for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step) {
+            int best = 0;
+            for (int t = 1; t < count; t++)
+                if (x[taps[t]] > x[taps[best]] || (x[taps[t]] != x[taps[t]] && x[taps[best]] == x[taps[best]]))
+                    best = t;
+            dx[taps[best]] += *dy;
+        }
+        return;
+    }
+    for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step)
+        for (int64_t c = 0; c < lanes; c += V) {
+            int64_t k = lanes - c < V ? lanes - c : V;
+            bool whole = k == V;
+            vf m = whole ? v_load(x + taps[0] + c) : v_load_part(x + taps[0] + c, k);
+            for (int t = 1; t < count; t++)
+                m = v_max_nan(whole ? v_load(x + taps[t] + c) : v_load_part(x + taps[t] + c, k), m);
+            vi open = v_all_i(-1);
+            vf g = whole ? v_load(dy + c) : v_load_part(dy + c, k);
+            for (int t = 0; t < count; t++) {
+                vf v = whole ? v_load(x + taps[t] + c) : v_load_part(x + taps[t] + c, k);
+                vi here = ((v == m) | (v != v)) & open;
+                open &= ~here;
+                vf add = v_bits(v_ints(g) & here);
+                if (whole)
+                    v_store(dx + taps[t] + c, v_load(dx + taps[t] + c) + add);
+                else
+                    v_store_part(dx + taps[t] + c, v_load_part(dx + taps[t] + c, k) + add, k);
+            }
+        }
+}
+
+/* Every tap receives dy * factor. */
+static void pool_sum_grad(const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n, int64_t x_step,
+                          int64_t y_step, float factor)
+{
+    for (int64_t o = 0; o < n; o++, dx += x_step, dy += y_step)
+        for (int t = 0; t < count; t++)
+            for (int64_t c = 0; c < lanes; c++)
+                dx[taps[t] + c] += dy[c] * factor;
+}
