@@ -193,9 +193,10 @@ SHARED void each_sample(sw_context *ctx, void (*visit)(sw_context *ctx, const st
     }
 }
 
+/* The walks are about reference bodies: other backends are compared with them in tests/backend. */
 SHARED int open_context(void **state)
 {
-    *state = sw_context_new(NULL);
+    *state = sw_context_new(&(sw_context_options){.size = sizeof(sw_context_options), .backend = "ref"});
     return *state ? 0 : -1;
 }
 
