@@ -16,7 +16,26 @@
 #include "backend/cpu/onednn.h"
 #endif
 
-enum { CANDIDATES = 6 };
+enum { CANDIDATES = 7 };
+
+/* Where no output has elements there is nothing to do, and nobody need read weights that may be packed. */
+static const char *skips_nothing(const sw_site *site)
+{
+    if (sw_node_op(site->node)->flags & (SW_DATA_SHAPED | SW_STATEFUL))
+        return "its dims depend on data, or it has a state";
+    for (int i = 0; i < site->outputs_count; i++)
+        if (site->outputs[i].dtype == SW_DTYPE_NONE || sw_view_count(&site->outputs[i]) > 0)
+            return "there are elements to compute";
+    return NULL;
+}
+
+static sw_status run_nothing(const sw_call *call)
+{
+    (void)call;
+    return SW_OK;
+}
+
+static const sw_kernel nothing = {.name = "nothing", .op = "*", .skips = skips_nothing, .run = run_nothing, .fixed_slices = true};
 
 static const char *skips_reference(const sw_site *site)
 {
@@ -26,6 +45,8 @@ static const char *skips_reference(const sw_site *site)
     for (int i = 0; i < site->outputs_count; i++)
         if (site->outputs[i].layout != SW_LAYOUT_PLAIN)
             return "an output is not in the plain layout";
+    if (!sw_site_unpacked(site))
+        return "a weight is packed for another kernel";
     return sw_node_op(site->node)->reference ? NULL : "the row has no reference body";
 }
 
@@ -83,8 +104,8 @@ static sw_status add_kernel(sw_context *ctx, struct lists *l, const sw_kernel *k
         list = &l->items[l->count++];
         *list = (struct list){.op = kernel->op};
     }
-    if (list->count >= CANDIDATES - 1)
-        return sw_fail(SW_INTERNAL, "more than %d kernels for '%s'", CANDIDATES - 1, kernel->op);
+    if (list->count >= CANDIDATES - 2)
+        return sw_fail(SW_INTERNAL, "more than %d kernels for '%s'", CANDIDATES - 2, kernel->op);
     list->items[list->count++] = kernel;
     return SW_OK;
 }
@@ -108,8 +129,10 @@ static sw_status add_all(sw_context *ctx, struct lists *l)
 #endif
     for (size_t f = 0; f < sizeof families / sizeof families[0]; f++)
         SW_TRY(add_kernels(ctx, l, families[f]->kernels, families[f]->count));
-    for (int i = 0; i < l->count; i++)
-        l->items[i].items[l->items[i].count] = &reference;
+    for (int i = 0; i < l->count; i++) {
+        l->items[i].items[l->items[i].count++] = &nothing;
+        l->items[i].items[l->items[i].count++] = &reference;
+    }
     return SW_OK;
 }
 
@@ -117,7 +140,7 @@ static sw_status add_all(sw_context *ctx, struct lists *l)
 
 static const sw_kernel *const *candidates(const sw_backend *backend, const char *op)
 {
-    static const sw_kernel *const only_reference[] = {&reference, NULL};
+    static const sw_kernel *const only_reference[] = {&nothing, &reference, NULL};
     const struct list *list = find_list(backend->user, op);
     return list ? list->items : only_reference;
 }
