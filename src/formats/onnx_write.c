@@ -56,10 +56,15 @@ static const char *claim(onnx_export *ex, const char *wanted)
     return "";
 }
 
+static void take_leaf(onnx_export *ex, const sw_value *value);
+
+/* A constant or state becomes an initialiser when it is first asked for. */
 const char *onnx_name(onnx_export *ex, const sw_value *value)
 {
     if (!value || value == SW_NONE)
         return "";
+    if (!ex->names[value->id])
+        take_leaf(ex, value);
     if (!ex->names[value->id]) {
         char plain[32];
         snprintf(plain, sizeof plain, "v%d", value->id);
@@ -366,27 +371,25 @@ static void put_value_info(onnx_export *ex, uint32_t number, const char *name, c
     sw_wire_end(ex->w);
 }
 
-/* A leaf that is no input is an initialiser under its value's name. */
-static void take_leaf(onnx_export *ex, sw_node *node)
+/* A leaf that is no input is an initialiser under its value's name, or its state's. */
+static void take_leaf(onnx_export *ex, const sw_value *value)
 {
-    sw_value *value = node->outputs[0];
-    sw_tensor *tensor = NULL;
+    const sw_node *node = value->node;
+    sw_tensor *kept = NULL;
     const char *wanted = sw_value_name(value);
     char plain[32];
     if (node->op == &sw_op_read) {
         wanted = sw_state_name(node->state);
-        tensor = sw_state_tensor(node->state);
+        kept = sw_tensor_contiguous(sw_state_tensor(node->state));
     } else if (node->op == &sw_op_constant) {
-        tensor = value->tensor;
+        kept = sw_tensor_contiguous(value->tensor);
     } else if (value == sw_graph_training_value(ex->g)) {
-        sw_tensor *off = sw_tensor_zeros(ex->ctx, SW_BOOL, SW_SCALAR);
-        ex->names[value->id] = add_initializer(ex, "training", off);
-        return;
+        wanted = "training";
+        kept = sw_tensor_zeros(ex->ctx, SW_BOOL, SW_SCALAR);
     } else {
         return;
     }
     snprintf(plain, sizeof plain, "v%d", value->id);
-    sw_tensor *kept = sw_tensor_contiguous(tensor);
     ex->names[value->id] = add_initializer(ex, *wanted ? wanted : plain, kept);
 }
 
@@ -422,9 +425,6 @@ static sw_status write_outputs(onnx_export *ex)
 
 static sw_status write_nodes(onnx_export *ex)
 {
-    for (sw_node *node = sw_graph_first(ex->g); node; node = node->next)
-        if (ex->live[node->id] && is_leaf(node))
-            take_leaf(ex, node);
     for (sw_node *node = sw_graph_first(ex->g); node; node = node->next) {
         if (!ex->live[node->id] || is_leaf(node))
             continue;
