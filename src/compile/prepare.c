@@ -124,7 +124,7 @@ static void estimate(struct preparing *r, sw_instance_step *at)
     const sw_call call = {.ctx = r->p->ctx, .node = at->step->node, .inputs_count = at->inputs_count,
                           .outputs_count = at->outputs_count, .inputs = &views[at->inputs],
                           .outputs = &r->instance->views[at->outputs]};
-    if (at->kernel && at->step->node->op->cost) {
+    if (at->step->kind == SW_STEP_NODE && at->step->node->op->cost) {
         at->cost = at->step->node->op->cost(&call);
     } else {
         for (int i = at->inputs; i < at->outputs + at->outputs_count; i++)
