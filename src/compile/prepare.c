@@ -152,8 +152,42 @@ static sw_status choose(struct preparing *r, const sw_site *site, sw_instance_st
     return status;
 }
 
+/* Nothing to compute: no output has an element. */
+static sw_status do_nothing(const sw_call *call)
+{
+    (void)call;
+    return SW_OK;
+}
+static const sw_kernel nothing = {.name = "nothing", .op = "*", .run = do_nothing, .fixed_slices = true};
+
+static bool makes_nothing(const struct preparing *r, const sw_instance_step *at)
+{
+    for (int i = 0; i < at->outputs_count; i++)
+        if (at->step->data_shaped || (at->step->node->outputs[i] != sw_none &&
+                                      sw_view_count(&r->instance->views[at->outputs + i]) > 0))
+            return false;
+    return true;
+}
+
+/* A weight whose plain form is gone serves the kernel that packed it and no other. */
+static sw_status check_packed(const struct preparing *r, const sw_instance_step *at)
+{
+    const sw_node *n = at->step->node;
+    for (int i = 0; i < at->inputs_count; i++) {
+        const sw_packed_weight *w = n->inputs[i] == sw_none ? NULL : &r->p->packed[n->inputs[i]->id];
+        if (w && w->released && strcmp(w->pack.kernel, at->kernel->name) != 0)
+            return sw_fail(SW_UNSUPPORTED, "'%s': kernel '%s' would compute it for these dims, but its weight is kept for '%s'",
+                           sw_node_name(n), at->kernel->name, w->pack.kernel);
+    }
+    return SW_OK;
+}
+
 static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
 {
+    if (makes_nothing(r, at)) {
+        at->kernel = &nothing;
+        return SW_OK;
+    }
     sw_program *p = r->p;
     const sw_node *n = at->step->node;
     const sw_packed *packed[SW_MAX_PORTS + 1] = {NULL}, **all = packed;
@@ -173,6 +207,7 @@ static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
     if (p->use_threads)
         p->use_threads(before);
     SW_TRY(status);
+    SW_TRY(check_packed(r, at));
     SW_TRY(sw_weights_pack(p, &site, at->kernel, &at->prepared));
     for (int i = 0; i < at->inputs_count; i++) {
         const sw_packed_weight *w = n->inputs[i] == sw_none ? NULL : &p->packed[n->inputs[i]->id];

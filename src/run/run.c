@@ -20,6 +20,7 @@ struct run {
     sw_cancel *cancel;
     sw_instance *instance; /* of the segment at hand */
     sw_frame *frame;
+    uint64_t ended; /* the last step; when a trace is on */
 };
 
 static const char *input_name(const struct run *r, int i)
@@ -169,6 +170,8 @@ static sw_status run_segment(struct run *r, int segment)
         if (marks)
             marks[i + 1] = sw_now_ns();
     }
+    if (marks)
+        r->ended = marks[r->instance->steps_count];
     if (marks && status == SW_OK)
         sw_trace_steps(r->p->ctx, &r->plan->trace, r->instance, r->frame->views, r->lane->index, marks);
     sw_free(r->p->ctx, marks);
@@ -193,7 +196,7 @@ static sw_status run_in_lane(struct run *r)
         for (int i = 0; i < r->p->assignments_count; i++)
             sw_state_touch(r->p->states[r->p->assignments[i].state]);
     if (status == SW_OK && sw_trace_is_on(&r->plan->trace))
-        sw_trace_run(r->p->ctx, &r->plan->trace, r->p->name, r->lane->index, begin, sw_now_ns());
+        sw_trace_run(r->p->ctx, &r->plan->trace, r->p->name, r->lane->index, begin, r->ended);
     for (int i = 0; i < r->p->outputs_count && status != SW_OK; i++)
         if (r->lane->made[i]) {
             sw_tensor_release(r->lane->made[i]);
