@@ -12,6 +12,15 @@ static const char *standard_store(cli *c)
     return home && *home ? cli_format(c, "%s/.local/share/slipway", home) : "slipway-store";
 }
 
+/* The user's cache folder, by the same specification. */
+const char *cli_model_cache(cli *c)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache)
+        return cli_format(c, "%s/slipway/models", cache);
+    return home && *home ? cli_format(c, "%s/.cache/slipway/models", home) : "slipway-cache";
+}
+
 const cli_option cli_globals[] = {
     {.name = "store",
      .type = CLI_TEXT,
@@ -46,6 +55,6 @@ const cli_option cli_globals[] = {
 };
 
 const cli_verb *const cli_verbs[] = {
-    &cli_verb_data, &cli_verb_models,
-    &cli_verb_ops, &cli_verb_runs, &cli_verb_help, &cli_verb_version, NULL,
+    &cli_verb_data, &cli_verb_predict, &cli_verb_serve, &cli_verb_load, &cli_verb_models,
+    &cli_verb_ops,  &cli_verb_runs,    &cli_verb_help,  &cli_verb_version, NULL,
 };

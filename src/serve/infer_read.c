@@ -116,12 +116,11 @@ static sw_status read_element(const reader *in, int64_t at)
 
 /* ---- data: flat, or nested as its shape ---- */
 
-static sw_status wrong_count(const reader *in, long long found)
+static sw_status wrong_count(const reader *in, const char *how, int64_t found)
 {
     char text[200];
     return sw_scan_fail(in->s, "input '%s': shape %s has %lld elements, the data %s%lld", in->port->name,
-                        sw_dims_text(in->dims, text, sizeof text), (long long)in->count,
-                        found > in->count ? "at least " : "", found);
+                        sw_dims_text(in->dims, text, sizeof text), (long long)in->count, how, (long long)found);
 }
 
 /* A list at `level` (1: the outermost) has ended with `items` items. */
@@ -156,7 +155,7 @@ static sw_status read_data(const reader *in)
                 return sw_scan_fail(s, "input '%s': elements and lists are mixed", in->port->name);
             leaf = level;
             if (at == in->count)
-                return wrong_count(in, at + 1);
+                return wrong_count(in, "at least ", at + 1);
             SW_TRY(read_element(in, at++));
             items[level]++;
         }
@@ -167,7 +166,7 @@ static sw_status read_data(const reader *in)
         if (level > 0)
             SW_TRY(sw_scan_expect(s, ',', "or ']' in the data"));
     } while (level > 0);
-    return at == in->count ? SW_OK : wrong_count(in, at);
+    return at == in->count ? SW_OK : wrong_count(in, "", at);
 }
 
 /* ---- members ---- */
@@ -229,7 +228,7 @@ static sw_status read_input_data(sw_request *r, sw_scan *s, const sw_servable *m
     SW_TRY(sw_dims_count(m->dims, &in.count));
     /* An element takes at least a byte and its comma: no memory is taken for what cannot follow. */
     if (in.count > (s->end - s->at + 1) / 2)
-        return wrong_count(&in, (s->end - s->at + 1) / 2);
+        return wrong_count(&in, "has room for ", (s->end - s->at + 1) / 2);
     r->inputs.items[index].dims = m->dims;
     SW_TRY(sw_request_place(r, model, index, &in.data));
     return read_data(&in);
@@ -321,12 +320,23 @@ static sw_status read_parameters(sw_request *r, sw_scan *s)
         SW_TRY(sw_scan_number(s, &n));
         if (!sw_numeral_u64(&n, &us) || us > UINT64_MAX / 2000)
             return sw_scan_fail(s, "\"timeout\" is a whole number of microseconds");
-        uint64_t at = sw_exchange_arrived(r->exchange) + us * 1000;
+        uint64_t at = r->arrived + us * 1000;
         /* It may only shorten what the header or the server says. */
         if (us > 0 && (r->deadline == 0 || at < r->deadline))
             r->deadline = at;
     }
     return status;
+}
+
+/* The id goes back as it came, so it must be what may stand in a document. */
+static sw_status read_id(sw_request *r, sw_scan *s)
+{
+    SW_TRY(sw_scan_string(s, &r->id));
+    SW_TRY(sw_vec_reserve(r->ctx, &r->strings, r->id.raw.size));
+    if (!sw_utf8_valid(r->id.raw.at, r->id.raw.size) ||
+        (r->id.escaped && sw_scan_unescape(r->id, r->strings.items + r->strings.count) < 0))
+        return sw_scan_fail(s, "\"id\" is no valid text");
+    return SW_OK;
 }
 
 static sw_status read_inputs(sw_request *r, sw_scan *s, const sw_servable *model)
@@ -358,10 +368,8 @@ sw_status sw_infer_read(sw_request *r, const sw_servable *model, const char *bod
         } else if (sw_scan_text_is(key, "outputs") && sw_scan_peek(s) != 'n') {
             SW_TRY(read_outputs(r, s, model));
         } else if (sw_scan_text_is(key, "id") && sw_scan_peek(s) != 'n') {
-            SW_TRY(sw_scan_string(s, &r->id));
-            if (!sw_utf8_valid(r->id.raw.at, r->id.raw.size))
-                return sw_scan_fail(s, "\"id\" is not UTF-8");
-        } else if (sw_scan_text_is(key, "parameters") && r->exchange && sw_scan_peek(s) != 'n') {
+            SW_TRY(read_id(r, s));
+        } else if (sw_scan_text_is(key, "parameters") && sw_scan_peek(s) != 'n') {
             SW_TRY(read_parameters(r, s));
         } else {
             SW_TRY(sw_scan_skip(s));

@@ -69,7 +69,7 @@ static int write_element(char number[SW_NUMBER_MAX], sw_dtype dtype, const void 
 }
 
 /* Numbers gather in a piece of stack and go to the text together. */
-static void write_elements(sw_text *text, const sw_tensor *tensor, int64_t first, int64_t count)
+void sw_elements_write(sw_text *text, const sw_tensor *tensor, int64_t first, int64_t count)
 {
     char piece[2048];
     size_t size = 0;
@@ -110,7 +110,7 @@ static void write_output(const sw_request *r, const sw_port *port, const sw_tens
     add_literal(text, "\",\"shape\":[");
     write_ints(text, dims.dim, dims.rank);
     add_literal(text, "],\"data\":[");
-    write_elements(text, tensor, first, count);
+    sw_elements_write(text, tensor, first, count);
     add_literal(text, "]}");
 }
 

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 
-enum { SLOTS = SW_SIZES_MAX + 6 };
+enum { SLOTS = SW_SIZES_MAX + 6, WARM_TURNS = 4 };
 
 typedef struct slot {
     uint64_t used_at;    /* 0: empty */
@@ -66,8 +66,10 @@ sw_status sw_loaded_new(sw_context *ctx, sw_servable *servable, int lanes, sw_lo
     v->servable = servable;
     v->lanes = lanes;
     atomic_store(&v->references, 1);
-    for (int i = 0; i < SW_SIZES_MAX && (i == 0 || (servable->batched && all_sizes[i] <= servable->max_batch)); i++)
+    for (int i = 0; i < SW_SIZES_MAX && (i == 0 || (servable->batched && all_sizes[i] <= servable->max_batch)); i++) {
+        v->better[i] = (uint8_t)i;
         v->sizes[v->size_count++] = all_sizes[i];
+    }
     for (int lane = 0; lane < lanes; lane++) {
         v->workspaces[lane] = sw_alloc_zero(ctx, sizeof *v->workspaces[lane]);
         if (!v->workspaces[lane]) {
@@ -96,18 +98,22 @@ void sw_loaded_release(sw_loaded *v, int references)
 /* The place among the prepared sizes of the one to run `rows` in; -1: run exactly as many. */
 static int size_for(const sw_loaded *v, int64_t rows)
 {
-    int best = -1;
-    for (int i = 0; i < v->size_count; i++) {
-        if (v->sizes[i] < rows)
+    for (int i = 0; i < v->size_count; i++)
+        if (v->sizes[i] >= rows)
+            return v->better[i];
+    return -1;
+}
+
+static void choose_sizes(sw_loaded *v)
+{
+    for (int i = v->size_count - 1; i >= 0; i--) {
+        v->better[i] = (uint8_t)i;
+        if (i + 1 == v->size_count)
             continue;
-        if (best < 0)
-            best = i;
-        /* A larger one has to be clearly cheaper: the averages are noisy. */
-        else if (atomic_load_explicit(&v->run_ns[i], memory_order_relaxed) * 10 <
-                 atomic_load_explicit(&v->run_ns[best], memory_order_relaxed) * 9)
-            best = i;
+        int next = v->better[i + 1];
+        if (atomic_load(&v->run_ns[next]) * 10 < atomic_load(&v->run_ns[i]) * 9)
+            v->better[i] = (uint8_t)next;
     }
-    return best;
 }
 
 uint64_t sw_loaded_forecast(const sw_loaded *v, int64_t rows)
@@ -315,24 +321,34 @@ static sw_status blank(const sw_loaded *v, int rows, sw_request *r, bool *open)
     return SW_OK;
 }
 
+/* Runs one size WARM_TURNS times; *quickest in ns. */
+static sw_status warm_size(sw_loaded *v, int size, uint64_t *quickest)
+{
+    sw_request r = {.ctx = v->ctx}, *one = &r;
+    bool open = false;
+    sw_tensor **outputs;
+    int64_t rows;
+    *quickest = 0;
+    sw_status status = blank(v, v->sizes[size], &r, &open);
+    for (int turn = 0; turn < WARM_TURNS && status == SW_OK; turn++) {
+        uint64_t begun = sw_now_ns(), took;
+        status = sw_loaded_run(v, 0, &one, 1, NULL, &outputs, &rows);
+        took = sw_now_ns() - begun;
+        if (turn == 1 || (turn > 1 && took < *quickest)) /* what the first run took says nothing of the next */
+            *quickest = took;
+    }
+    sw_request_free(&r);
+    /* Sizes that the model leaves open were guessed as 1; a model may rightly refuse that. */
+    return open && (status == SW_SHAPE || status == SW_INVALID) ? SW_OK : status;
+}
+
 sw_status sw_loaded_warm(sw_loaded *v)
 {
-    sw_status status = SW_OK;
-    for (int i = 0; i < v->size_count && status == SW_OK; i++) {
-        sw_request r = {.ctx = v->ctx}, *one = &r;
-        bool open = false;
-        sw_tensor **outputs;
-        int64_t rows;
-        status = blank(v, v->sizes[i], &r, &open);
-        for (int turn = 0; turn < 2 && status == SW_OK; turn++) {
-            /* What the first run took says nothing of the next. */
-            atomic_store_explicit(&v->run_ns[i], 0, memory_order_relaxed);
-            status = sw_loaded_run(v, 0, &one, 1, NULL, &outputs, &rows);
-        }
-        /* Sizes that the model leaves open were guessed as 1; a model may rightly refuse that. */
-        if (open && (status == SW_SHAPE || status == SW_INVALID))
-            status = SW_OK;
-        sw_request_free(&r);
-    }
-    return status;
+    uint64_t quickest[SW_SIZES_MAX];
+    for (int i = 0; i < v->size_count; i++)
+        SW_TRY(warm_size(v, i, &quickest[i]));
+    for (int i = 0; i < v->size_count; i++)
+        atomic_store_explicit(&v->run_ns[i], quickest[i], memory_order_relaxed);
+    choose_sizes(v);
+    return SW_OK;
 }

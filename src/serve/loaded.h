@@ -23,6 +23,7 @@ struct sw_loaded {
     int lanes;
     int size_count;
     int sizes[SW_SIZES_MAX];
+    uint8_t better[SW_SIZES_MAX]; /* the size to run instead: itself, or a larger one that warm-up found clearly cheaper */
     atomic_uint_fast64_t run_ns[SW_SIZES_MAX]; /* a moving average of what a run of that size takes */
     atomic_bool fresh_outputs; /* the outputs' dims follow from data: made anew by every run */
     sw_workspace *workspaces[]; /* by lane */
@@ -33,7 +34,8 @@ sw_status sw_loaded_new(sw_context *ctx, sw_servable *servable, int lanes, sw_lo
 sw_loaded *sw_loaded_retain(sw_loaded *v);
 void sw_loaded_release(sw_loaded *v, int references);
 
-/* Runs every prepared size with zeros, twice: the second time is the forecast. */
+/* Runs every prepared size with zeros a few times: the quickest time is the first forecast, and settles which sizes are
+ * worth running. That is not revised under traffic, where times are noise. */
 sw_status sw_loaded_warm(sw_loaded *v);
 
 /* Whether `b` may run together with `a`, apart from the number of rows. */

@@ -51,7 +51,7 @@ static sw_status bring(sw_serving *serving, sw_model *m, int64_t number, sw_load
 {
     int runners = sw_scheduler_runners(serving->scheduler);
     sw_servable *servable;
-    SW_TRY(m->source->load(m->source, number, runners, &servable));
+    SW_TRY(m->source->load(m->source, number, serving->options.lanes, &servable));
     SW_TRY(sw_loaded_new(serving->ctx, servable, runners, version));
     sw_status status = sw_loaded_warm(*version);
     if (status != SW_OK)

@@ -32,6 +32,7 @@ struct sw_request {
 
     bool picture; /* answered with tags instead of tensors */
     int top;      /* how many tags */
+    uint64_t arrived; /* when the question was complete (ns) */
     int64_t rows; /* 0: not batched, runs alone */
     uint64_t deadline; /* ns; 0: none */
     uint64_t queued_at, run_at, ran_at;
@@ -74,6 +75,8 @@ sw_status sw_picture_read(sw_request *r, const sw_servable *model, const char *b
 void sw_tags_write(const sw_request *r, const char *model_name, const sw_servable *model, sw_tensor *const *outputs,
                    int64_t row, sw_text *text);
 
+/* Elements first … first + count - 1, with commas between. */
+void sw_elements_write(sw_text *text, const sw_tensor *tensor, int64_t first, int64_t count);
 /* {"error": "…"} */
 void sw_error_write(sw_text *text, const char *message);
 /* A string with its quotes. */

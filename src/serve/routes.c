@@ -3,6 +3,7 @@
  *   GET  /v2/health/live  /v2/health/ready  /v2  /metrics
  *   GET  /v2/models/M[/versions/V]  …/ready
  *   POST /v2/models/M[/versions/V]/infer          Open Inference Protocol v2, JSON
+ *   POST /v1/predict/M[?top=K]                    a picture
  *
  * Runs on the loop's thread. Whatever needs no model is answered here; a question to a model becomes a request,
  * holds the current version from here on and goes to the scheduler. Names of what is inside never appear in an
@@ -22,7 +23,8 @@ typedef enum route_kind {
     ROUTE_METRICS,
     ROUTE_MODEL,
     ROUTE_MODEL_READY,
-    ROUTE_INFER
+    ROUTE_INFER,
+    ROUTE_PICTURE
 } route_kind;
 
 typedef struct route {
@@ -84,6 +86,9 @@ static route read_route(const sw_http *m)
         r.kind = ROUTE_METRICS;
     else if (path.size > 11 && memcmp(path.at, "/v2/models/", 11) == 0)
         r = read_model_route((sw_span){path.at + 11, path.size - 11});
+    else if (path.size > 12 && memcmp(path.at, "/v1/predict/", 12) == 0 &&
+             !memchr(path.at + 12, '/', path.size - 12))
+        r = (route){.kind = ROUTE_PICTURE, .post = true, .model = {path.at + 12, path.size - 12}};
     r.query = query;
     return r;
 }
@@ -199,8 +204,21 @@ static bool read_deadline(sw_serving *s, sw_request *r, const sw_http *m)
         ms = ms == 0 || asked < ms ? asked : ms;
     }
     if (ms > 0 && ms < UINT64_MAX / 2000000)
-        r->deadline = sw_exchange_arrived(r->exchange) + ms * 1000000;
+        r->deadline = r->arrived + ms * 1000000;
     return true;
+}
+
+static int read_top(sw_span query)
+{
+    uint64_t top;
+    for (size_t at = 0; at + 4 < query.size; at++)
+        if ((at == 0 || query.at[at - 1] == '&') && memcmp(query.at + at, "top=", 4) == 0) {
+            const char *end = memchr(query.at + at, '&', query.size - at);
+            sw_span value = {query.at + at + 4, (size_t)((end ? end : query.at + query.size) - query.at) - at - 4};
+            if (sw_span_u64(value, &top) && top > 0 && top < 1000000)
+                return (int)top;
+        }
+    return 5;
 }
 
 static bool is_type(const sw_http *m, const char *type)
@@ -209,13 +227,14 @@ static bool is_type(const sw_http *m, const char *type)
     return value && value->size >= strlen(type) && sw_span_is_nocase((sw_span){value->at, strlen(type)}, type);
 }
 
-static void ask(sw_serving *s, sw_exchange *x, sw_model *m)
+static void ask(sw_serving *s, sw_exchange *x, const route *at, sw_model *m)
 {
     const sw_http *http = sw_exchange_request(x);
     sw_request *r = sw_exchange_own(x);
     sw_request_reset(r);
     r->ctx = s->ctx;
     r->exchange = x;
+    r->arrived = sw_exchange_arrived(x);
     r->model = m;
     r->version = sw_loaded_retain(m->current);
     const sw_servable *v = m->current->servable;
@@ -226,7 +245,11 @@ static void ask(sw_serving *s, sw_exchange *x, sw_model *m)
                          encoding->size > 20 ? 20 : (int)encoding->size, encoding->at);
     else if (!read_deadline(s, r, http))
         status = sw_fail(SW_INVALID, "X-Request-Timeout-Ms is a whole number of milliseconds, from 1");
-    else if (sw_http_header_get(http, "inference-header-content-length") || is_type(http, "application/octet-stream"))
+    else if (at->kind == ROUTE_PICTURE) {
+        r->picture = true;
+        r->top = read_top(at->query);
+        status = sw_picture_read(r, v, http->body.data, http->body.size);
+    } else if (sw_http_header_get(http, "inference-header-content-length") || is_type(http, "application/octet-stream"))
         status = sw_fail(SW_UNSUPPORTED, "the binary tensor extension is not spoken here; send JSON");
     else
         status = sw_infer_read(r, v, http->body.data, http->body.size);
@@ -277,7 +300,7 @@ static void on_model(sw_serving *s, sw_exchange *x, const route *r)
     else if (r->kind == ROUTE_MODEL_READY)
         say_model_ready(s, x, m);
     else
-        ask(s, x, m);
+        ask(s, x, r, m);
 }
 
 /* ---- the service ---- */

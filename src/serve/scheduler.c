@@ -183,7 +183,7 @@ static void answer(sw_request *r, sw_tensor *const *outputs, int64_t row)
     else
         sw_infer_write(r, r->model->name, r->version->servable, outputs, row, body);
     sw_count(&m->answered, 1);
-    sw_histogram_add_ns(&m->total, sw_now_ns() - sw_exchange_arrived(r->exchange));
+    sw_histogram_add_ns(&m->total, sw_now_ns() - r->arrived);
     sw_exchange_reply(r->exchange, 200, "application/json", NULL);
 }
 

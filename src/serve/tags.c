@@ -87,6 +87,6 @@ void sw_tags_write(const sw_request *r, const char *model_name, const sw_servabl
             sw_text_addn(text, ",", 1);
         write_tag(text, model, tags[i]);
     }
-    double ms = (double)(sw_now_ns() - sw_exchange_arrived(r->exchange)) * 1e-6;
+    double ms = (double)(sw_now_ns() - r->arrived) * 1e-6;
     sw_text_addf(text, "],\"ms\":%d.%03d}", (int)ms, (int)(ms * 1000) % 1000);
 }
