@@ -130,25 +130,40 @@ static sw_status check_output(sw_graph *g, const sw_node *node, int index, const
     return SW_OK;
 }
 
+static sw_status infer_outputs(sw_infer *infer, sw_graph *g, const sw_node *node)
+{
+    infer->g = g;
+    infer->node = node;
+    for (int i = 0; i < node->outputs_count; i++) {
+        const sw_port *port = port_of(node->op->outputs, i);
+        infer->outputs[i] = (sw_type){.kind = port->kind, .dtype = port_dtype(node, port)};
+        infer->contents[i] = NULL;
+        infer->contents_count[i] = 0;
+    }
+    SW_TRY(node->op->infer(infer));
+    SW_TRY(sw_graph_status(g)); /* arithmetic on dims fails the graph */
+    for (int i = 0; i < node->outputs_count; i++)
+        SW_TRY(check_output(g, node, i, &infer->outputs[i]));
+    return SW_OK;
+}
+
 sw_status sw_node_infer(sw_graph *g, sw_node *node)
 {
     sw_infer infer;
-    infer.g = g;
-    infer.node = node;
+    SW_TRY(infer_outputs(&infer, g, node));
     for (int i = 0; i < node->outputs_count; i++) {
-        const sw_port *port = port_of(node->op->outputs, i);
-        infer.outputs[i] = (sw_type){.kind = port->kind, .dtype = port_dtype(node, port)};
-        infer.contents[i] = NULL;
-        infer.contents_count[i] = 0;
-    }
-    SW_TRY(node->op->infer(&infer));
-    SW_TRY(sw_graph_status(g)); /* arithmetic on dims fails the graph */
-    for (int i = 0; i < node->outputs_count; i++) {
-        SW_TRY(check_output(g, node, i, &infer.outputs[i]));
         node->outputs[i]->type = infer.outputs[i];
         node->outputs[i]->contents = infer.contents[i];
         node->outputs[i]->contents_count = infer.contents_count[i];
     }
+    return SW_OK;
+}
+
+sw_status sw_node_infer_types(sw_graph *g, const sw_node *node, sw_type *types)
+{
+    sw_infer infer;
+    SW_TRY(infer_outputs(&infer, g, node));
+    memcpy(types, infer.outputs, sizeof *types * (size_t)node->outputs_count);
     return SW_OK;
 }
 

@@ -134,6 +134,8 @@ sw_status sw_attrs_resolve(sw_graph *g, sw_node *node, const sw_attr *attrs, int
 /* ---- infer.c ---- */
 sw_status sw_node_check_inputs(const sw_node *node);
 sw_status sw_node_infer(sw_graph *g, sw_node *node);
+/* What inference says, without writing it down: one type per output. */
+sw_status sw_node_infer_types(sw_graph *g, const sw_node *node, sw_type *types);
 /* "(x f32[2, 3], w f32[3])" behind "Op 'name'": the head of every message about a node. */
 void sw_node_text(const sw_node *node, char *text, size_t size);
 
