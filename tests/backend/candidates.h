@@ -211,8 +211,10 @@ static int ask_in(sw_context *ctx, const struct question *q, sw_node *node, sw_t
     return ran;
 }
 
-static void ask(sw_context *ctx, const struct question *q)
+/* In every layout; how many candidates ran. */
+static int ask_any(sw_context *ctx, const struct question *q)
 {
+    int ran = 0;
     static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8, SW_LAYOUT_BLOCKED16};
     sw_graph *awake = sw_graph_new(ctx, SW_EAGER);
     sw_value *in[SW_MAX_PORTS], *out[SW_MAX_PORTS] = {0};
@@ -232,9 +234,17 @@ static void ask(sw_context *ctx, const struct question *q)
     struct question whole = *q; /* with the absent inputs at its end */
     whole.inputs_count = sw_node_input_count(node);
     for (size_t i = 0; i < COUNT(layouts); i++)
-        ask_in(ctx, &whole, node, expected, layouts[i]);
+        ran += ask_in(ctx, &whole, node, expected, layouts[i]);
     release_all(expected, q->outputs_count);
     sw_graph_free(awake);
+    return ran;
+}
+
+/* At least one candidate must take it. */
+static void ask(sw_context *ctx, const struct question *q)
+{
+    if (ask_any(ctx, q) == 0)
+        fail_msg("%s (%s): no candidate but the reference takes it", q->op, q->note ? q->note : "");
 }
 
 /* A tensor of random numbers in low..high. */

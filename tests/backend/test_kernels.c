@@ -13,7 +13,7 @@ static void sample(sw_context *ctx, const struct place *p)
     struct question q = {.op = p->op->name, .inputs_count = p->sample->inputs_count, .outputs_count = sample_outputs(p),
                          .attrs = p->sample->attrs, .attrs_count = p->sample->attrs_count, .note = p->sample->note};
     make_inputs(ctx, p, SW_F32, 3, q.inputs);
-    ask(ctx, &q);
+    ask_any(ctx, &q);
     release_inputs(&q);
 }
 
@@ -341,6 +341,162 @@ static void test_transposes(void **state)
     }
 }
 
+/* ---- normalisation ---- */
+
+static void batch_norm(sw_context *ctx, sw_dims x, bool training)
+{
+    int64_t c = x.dim[1];
+    sw_attr attrs[] = {SW_ATTR_F("epsilon", 1e-3), SW_ATTR_F("momentum", 0.8)};
+    struct question q = {.op = "BatchNorm", .inputs_count = 6, .outputs_count = 5, .attrs = attrs, .attrs_count = 2};
+    q.inputs[0] = numbers(ctx, 1, 1, 3, x);
+    for (uint32_t i = 1; i < 5; i++)
+        q.inputs[i] = numbers(ctx, i + 1, 0.5, 1.5, SW_DIMS(c));
+    q.inputs[5] = sw_tensor_from(ctx, SW_BOOL, SW_SCALAR, (uint8_t[]){training});
+    ask(ctx, &q);
+    struct question g = {.op = "BatchNormGrad", .inputs_count = 6, .outputs_count = 3, .tolerance = 1e-4};
+    g.inputs[0] = numbers(ctx, 7, -1, 1, x);
+    g.inputs[1] = q.inputs[0];
+    for (int i = 2; i < 5; i++)
+        g.inputs[i] = sw_tensor_retain(q.inputs[i - 1]);
+    g.inputs[5] = sw_tensor_retain(q.inputs[5]);
+    ask(ctx, &g);
+    q.inputs[0] = NULL;
+    release_inputs(&g);
+    release_inputs(&q);
+}
+
+static void test_batch_norm_in_every_layout(void **state)
+{
+    for (int training = 0; training < 2; training++) {
+        batch_norm(*state, SW_DIMS(3, 32, 5, 7), training);
+        batch_norm(*state, SW_DIMS(2, 24, 4, 4), training);
+        batch_norm(*state, SW_DIMS(2, 5, 40, 30), training);
+        batch_norm(*state, SW_DIMS(9, 33), training);
+        batch_norm(*state, SW_DIMS(1, 16, 700), training);
+    }
+}
+
+static void layer_norm(sw_context *ctx, sw_dims x, int axis, bool bias)
+{
+    sw_attr attrs[] = {SW_ATTR_I("axis", axis), SW_ATTR_F("epsilon", 1e-3)};
+    sw_dims tail = {.rank = x.rank - axis}, saved = x;
+    for (int i = axis; i < x.rank; i++)
+        tail.dim[i - axis] = x.dim[i], saved.dim[i] = 1;
+    struct question q = {.op = "LayerNorm", .inputs_count = 3, .outputs_count = 3, .attrs = attrs, .attrs_count = 2};
+    q.inputs[0] = numbers(ctx, 1, 1, 3, x);
+    q.inputs[1] = numbers(ctx, 2, 0.5, 1.5, tail);
+    q.inputs[2] = bias ? numbers(ctx, 3, -1, 1, tail) : NULL;
+    ask(ctx, &q);
+    struct question g = {.op = "LayerNormGrad", .inputs_count = 5, .outputs_count = 3, .attrs = attrs, .attrs_count = 1, .tolerance = 1e-4};
+    g.inputs[0] = numbers(ctx, 4, -1, 1, x);
+    g.inputs[1] = sw_tensor_retain(q.inputs[0]);
+    g.inputs[2] = sw_tensor_retain(q.inputs[1]);
+    g.inputs[3] = numbers(ctx, 5, 1.5, 2.5, saved);
+    g.inputs[4] = numbers(ctx, 6, 0.5, 1.5, saved);
+    ask(ctx, &g);
+    release_inputs(&g);
+    release_inputs(&q);
+}
+
+static void test_layer_norm_over_sizes(void **state)
+{
+    layer_norm(*state, SW_DIMS(3, 1), 1, true);
+    layer_norm(*state, SW_DIMS(200, 33), 1, true);
+    layer_norm(*state, SW_DIMS(4, 5, 16, 3), 2, false);
+    layer_norm(*state, SW_DIMS(2, 1000), 1, true);
+}
+
+/* ---- fused rows, reorders ---- */
+
+static void fused_conv(sw_context *ctx, const char *activation, bool bias, bool residual, bool constant)
+{
+    sw_attr attrs[] = {INTS("pads", 1, 1, 1, 1), SW_ATTR_S("activation", activation), SW_ATTR_F("alpha", 0.1), SW_ATTR_F("beta", 0.7)};
+    struct question q = {.op = "FusedConv", .inputs_count = 4, .outputs_count = 1, .attrs = attrs, .attrs_count = 4, .tolerance = 1e-4,
+                         .constant = {false, constant}, .note = activation};
+    q.inputs[0] = numbers(ctx, 1, -1, 1, SW_DIMS(2, 16, 7, 6));
+    q.inputs[1] = numbers(ctx, 2, -0.3, 0.3, SW_DIMS(32, 16, 3, 3));
+    q.inputs[2] = bias ? numbers(ctx, 3, -1, 1, SW_DIMS(32)) : NULL;
+    q.inputs[3] = residual ? numbers(ctx, 4, -1, 1, SW_DIMS(2, 32, 7, 6)) : NULL;
+    ask(ctx, &q);
+    release_inputs(&q);
+}
+
+static void fused_product(sw_context *ctx, const char *activation, sw_dims a, sw_dims b, sw_dims bias, sw_dims residual, bool constant)
+{
+    sw_attr attrs[] = {SW_ATTR_S("activation", activation), SW_ATTR_F("alpha", 0.1), SW_ATTR_F("beta", 0.7)};
+    struct question q = {.op = "FusedMatMul", .inputs_count = 4, .outputs_count = 1, .attrs = attrs, .attrs_count = 3, .tolerance = 1e-4,
+                         .constant = {false, constant}, .note = activation};
+    q.inputs[0] = numbers(ctx, 1, -1, 1, a);
+    q.inputs[1] = numbers(ctx, 2, -0.3, 0.3, b);
+    q.inputs[2] = bias.rank ? numbers(ctx, 3, -1, 1, bias) : NULL;
+    q.inputs[3] = residual.rank ? numbers(ctx, 4, -1, 1, residual) : NULL;
+    ask(ctx, &q);
+    release_inputs(&q);
+}
+
+static void test_fused_rows(void **state)
+{
+    static const char *const activations[] = {"none", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu",
+                                              "softplus", "hard_sigmoid", "hard_swish", "clip"};
+    const sw_backend *cpu = sw_backend_find(*state, "cpu");
+    for (size_t i = 0; i < COUNT(activations); i++) {
+        assert_true(cpu->fuses(*state, "FusedConv", activations[i]));
+        assert_true(cpu->fuses(*state, "FusedMatMul", activations[i]));
+        for (int k = 0; k < 8; k++)
+            fused_conv(*state, activations[i], k & 1, k & 2, k & 4);
+        fused_product(*state, activations[i], SW_DIMS(5, 40), SW_DIMS(40, 33), SW_DIMS(33), SW_SCALAR, true);
+        fused_product(*state, activations[i], SW_DIMS(130, 100), SW_DIMS(100, 90), SW_DIMS(90), SW_DIMS(130, 90), false);
+        fused_product(*state, activations[i], SW_DIMS(3, 50, 80), SW_DIMS(80, 90), SW_DIMS(90), SW_DIMS(3, 50, 90), true);
+    }
+}
+
+/* Reorder gives the layout its output has, whatever the input's. */
+static void test_reorders_between_layouts(void **state)
+{
+    static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8, SW_LAYOUT_BLOCKED16};
+    sw_context *ctx = *state;
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_F32, 3, 32, 5, 7));
+    sw_value *y = sw_node_add(g, "Reorder", &x, 1, NULL, 0, NULL, 1);
+    sw_tensor *plain = numbers(ctx, 1, -1, 1, SW_DIMS(3, 32, 5, 7));
+    size_t bytes = sw_tensor_bytes(plain);
+    assert_non_null(y);
+    sw_node *node = sw_graph_node(g, sw_graph_node_count(g) - 1);
+    const sw_kernel *kernel = *sw_backend_find(ctx, "cpu")->candidates(sw_backend_find(ctx, "cpu"), "Reorder");
+    for (size_t i = 0; i < COUNT(layouts); i++)
+        for (size_t k = 0; k < COUNT(layouts); k++) {
+            sw_view in = sw_view_of(plain), out = in;
+            dress(&in, &sw_node_op(node)->inputs[0], layouts[i]);
+            dress(&out, &sw_node_op(node)->outputs[0], layouts[k]);
+            char *from = malloc(bytes), *to = malloc(bytes), *back = malloc(bytes);
+            convert(&in, layouts[i], sw_tensor_data(plain), from, false);
+            in.data = from, out.data = to;
+            sw_site site = {.ctx = ctx, .node = node, .inputs_count = 1, .outputs_count = 1, .inputs = &in, .outputs = &out, .threads = 1};
+            sw_call call = {.ctx = ctx, .node = node, .inputs_count = 1, .outputs_count = 1, .inputs = &in, .outputs = &out};
+            if (kernel->skips(&site) == NULL) {
+                assert_int_equal(kernel->run(&call), SW_OK);
+                convert(&out, layouts[k], back, to, true);
+                assert_memory_equal(back, sw_tensor_data(plain), bytes);
+            } else
+                assert_true(block_of(layouts[i]) > 1 && block_of(layouts[k]) > 1);
+            free(from), free(to), free(back);
+        }
+    sw_tensor_release(plain);
+    sw_graph_free(g);
+}
+
+static int limit_to_plain(void **state)
+{
+    sw_isa_limit(SW_ISA_PLAIN);
+    return open_context(state);
+}
+
+static int limit_to_avx2(void **state)
+{
+    sw_isa_limit(SW_ISA_AVX2);
+    return open_context(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +512,14 @@ int main(void)
         cmocka_unit_test(test_updates_over_sizes),
         cmocka_unit_test(test_dropout_draws_the_reference_bits),
         cmocka_unit_test(test_transposes),
+        cmocka_unit_test(test_batch_norm_in_every_layout),
+        cmocka_unit_test(test_layer_norm_over_sizes),
+        cmocka_unit_test(test_fused_rows),
+        cmocka_unit_test(test_reorders_between_layouts),
     };
-    return cmocka_run_group_tests(tests, open_context, close_context);
+    int failed = cmocka_run_group_tests_name("plain instructions", tests, limit_to_plain, close_context);
+    if (failed == 0)
+        failed = cmocka_run_group_tests_name("avx2", tests, limit_to_avx2, close_context);
+    sw_isa_limit(SW_ISA_AVX512);
+    return failed ? failed : cmocka_run_group_tests_name("the best there is", tests, open_context, close_context);
 }

@@ -14,19 +14,25 @@ SIMD vf v_scale2(vf x, vi n)
     return x * v_bits((half + 127) << 23) * v_bits((rest + 127) << 23);
 }
 
-/* x = n ln2 + r, |r| <= ln2 / 2; e^r = 1 + r + r^2 P(r). ln2 is held in two pieces, the first exact times any n. */
+/* e^r - 1 = r + r^2 P(r) for |r| <= ln2 / 2. */
+SIMD vf v_expm1_small(vf r)
+{
+    vf p = v_all(1.381460926e-03f);
+    p = v_fma(p, r, v_all(8.368710056e-03f));
+    p = v_fma(p, r, v_all(4.166838899e-02f));
+    p = v_fma(p, r, v_all(1.666652113e-01f));
+    p = v_fma(p, r, v_all(4.999999404e-01f));
+    return v_fma(p, r * r, r);
+}
+
+/* x = n ln2 + r, |r| <= ln2 / 2. ln2 is held in two pieces, the first exact times any n. */
 SIMD vf v_exp(vf x)
 {
     vf c = v_min(v_max(x, v_all(-110.0f)), v_all(90.0f));
     vf n = v_round(c * v_all(1.442695041f));
     vf r = v_fma(n, v_all(-0.693359375f), c);
     r = v_fma(n, v_all(2.121944400e-4f), r);
-    vf p = v_all(1.381460926e-03f);
-    p = v_fma(p, r, v_all(8.368710056e-03f));
-    p = v_fma(p, r, v_all(4.166838899e-02f));
-    p = v_fma(p, r, v_all(1.666652113e-01f));
-    p = v_fma(p, r, v_all(4.999999404e-01f));
-    p = v_fma(p, r * r, r) + 1.0f;
+    vf p = v_expm1_small(r) + 1.0f;
     vf y = v_scale2(p, v_to_int(n));
     return v_select(x != x, x, y);
 }
@@ -139,12 +145,7 @@ SIMD vf v_softplus(vf x)
 /* e^x - 1 for x <= 0. */
 SIMD vf v_expm1_negative(vf x)
 {
-    vf small = v_all(8.368710056e-03f);
-    small = v_fma(small, x, v_all(4.166838899e-02f));
-    small = v_fma(small, x, v_all(1.666652113e-01f));
-    small = v_fma(small, x, v_all(4.999999404e-01f));
-    small = v_fma(small, x * x, x);
-    return v_select(x > v_all(-0.1f), small, v_exp(x) - 1.0f);
+    return v_select(x > v_all(-0.34f), v_expm1_small(x), v_exp(x) - 1.0f);
 }
 
 #endif
