@@ -6,6 +6,7 @@
  * This file knows nothing of vector instructions: fast versions live in the backends. */
 #include "ops/activation.h"
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define FLOAT_PORTS .inputs = {{"x", SW_FLOATING}}, .outputs = {{"y", SW_SAME_AS("x")}}
 #define ACTIVATION .infer = sw_infer_elementwise, .flags = SW_ELEMENTWISE | SW_DETERMINISTIC | SW_IN_PLACE_FIRST
@@ -17,7 +18,7 @@ static const sw_sample activation_items[] = {
     {.note = "scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "nothing", .inputs_count = 1, .dims = {{2, {4, 0}}}},
 };
-static const sw_op_samples activation_samples = {3, activation_items};
+static const sw_op_samples activation_samples = SW_SAMPLES(activation_items);
 
 
 
@@ -56,7 +57,7 @@ static sw_status relu_grad_grad(sw_graph *g, const sw_node *n, sw_value *const *
     return sw_graph_status(g);
 }
 static const sw_sample relu_grad_items[] = {{.note = "matrix", .inputs_count = 2, .dims = {{2, {3, 7}}, {2, {3, 7}}}}};
-static const sw_op_samples relu_grad_samples = {1, relu_grad_items};
+static const sw_op_samples relu_grad_samples = SW_SAMPLES(relu_grad_items);
 
 const sw_op sw_op_relu_grad = {
     SW_ROW,
@@ -222,10 +223,10 @@ static sw_status gelu_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 
 static const sw_sample gelu_items[] = {
     {.note = "exact", .inputs_count = 1, .dims = {{2, {3, 7}}}, .low = -4, .high = 4},
-    {.note = "by tanh", .inputs_count = 1, .dims = {{2, {3, 7}}}, .attrs = {SW_ATTR_S("approximate", "tanh")}, .attrs_count = 1, .low = -4, .high = 4},
+    {.note = "by tanh", .inputs_count = 1, .dims = {{2, {3, 7}}}, SW_WITH(SW_SET_TEXT("approximate", "tanh")), .low = -4, .high = 4},
     {.note = "nothing", .inputs_count = 1, .dims = {{1, {0}}}},
 };
-static const sw_op_samples gelu_samples = {3, gelu_items};
+static const sw_op_samples gelu_samples = SW_SAMPLES(gelu_items);
 
 const sw_op sw_op_gelu = {
     SW_ROW,

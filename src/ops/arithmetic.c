@@ -4,6 +4,7 @@
  * signed and unsigned integers; integers wrap, a division by zero gives 0, so that no input can trap. Gradients are
  * summed over the axes that were broadcast. Dims arithmetic on shapes follows: Add of two shapes is known when they are. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define BINARY_PORTS .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}}, .outputs = {{"y", SW_SAME_AS("a")}}
 
@@ -15,7 +16,7 @@ static const sw_sample binary_items[] = {
     {.note = "scalar", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}, .low = 0.4, .high = 2.5},
     {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {3}}}},
 };
-static const sw_op_samples binary_samples = {5, binary_items};
+static const sw_op_samples binary_samples = SW_SAMPLES(binary_items);
 
 #define BINARY_BODY(name)                                                                                              \
     static sw_status name##_reference(const sw_call *call)                                                             \
@@ -335,7 +336,7 @@ static const sw_sample sum_to_items[] = {
     {.note = "to a scalar", .inputs_count = 2, .dims = {{2, {2, 3}}, {0}}},
     {.note = "nothing to sum", .inputs_count = 2, .dims = {{2, {2, 3}}, {2, {2, 3}}}},
 };
-static const sw_op_samples sum_to_samples = {3, sum_to_items};
+static const sw_op_samples sum_to_samples = SW_SAMPLES(sum_to_items);
 
 const sw_op sw_op_sum_to = {
     SW_ROW,

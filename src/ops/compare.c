@@ -3,6 +3,7 @@
  * Answers are bools, one byte, 0 or 1. Integers are compared exactly in 64 bits; a comparison with NaN is false. Where
  * chooses elements without computing with them, so it serves every dtype. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define RELATION(name, operator_)                                                                                      \
     static bool name##_f(double a, double b) { return a operator_ b; }                                                 \
@@ -26,7 +27,7 @@ static const sw_sample relation_items[] = {
     {.note = "scalar", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}},
     {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {3}}}},
 };
-static const sw_op_samples relation_samples = {5, relation_items};
+static const sw_op_samples relation_samples = SW_SAMPLES(relation_items);
 
 #define ORDERED_PORTS                                                                                                  \
     .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}}, .outputs = {{"y", SW_DT(SW_BOOL)}}
@@ -104,7 +105,7 @@ static const sw_sample logic_items[] = {
     {.note = "equal dims", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {3, 5}}}},
     {.note = "both ways", .inputs_count = 2, .dims = {{3, {2, 1, 4}}, {2, {3, 1}}}},
 };
-static const sw_op_samples logic_samples = {2, logic_items};
+static const sw_op_samples logic_samples = SW_SAMPLES(logic_items);
 
 const sw_op sw_op_and = {
     SW_ROW,
@@ -134,7 +135,7 @@ static const sw_sample bool_items[] = {
     {.note = "scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "nothing", .inputs_count = 1, .dims = {{1, {0}}}},
 };
-static const sw_op_samples bool_samples = {3, bool_items};
+static const sw_op_samples bool_samples = SW_SAMPLES(bool_items);
 
 static double not_at(double x, double alpha, double beta) { (void)alpha, (void)beta; return x == 0; }
 SW_UNARY_BODY(not, 1)
@@ -196,7 +197,7 @@ static const sw_sample where_items[] = {
     {.note = "scalar condition", .inputs_count = 3, .dims = {{0}, {2, {2, 3}}, {2, {2, 3}}}},
     {.note = "integers", .inputs_count = 3, .dims = {{1, {7}}, {1, {7}}, {1, {7}}}, .dtype = {SW_BOOL, SW_I64, SW_I64}},
 };
-static const sw_op_samples where_samples = {4, where_items};
+static const sw_op_samples where_samples = SW_SAMPLES(where_items);
 
 const sw_op sw_op_where = {
     SW_ROW,

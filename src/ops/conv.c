@@ -4,6 +4,7 @@
  * position i = o * stride - begin + k * dilation exists. One loop visits them, a row of the output at a time; what it adds
  * to what is the only difference. Each is linear in both operands, so they are each other's gradients as well. */
 #include "ops/product.h"
+#include "ops/sample.h"
 
 enum side { FORWARD, DATA, WEIGHT };
 
@@ -252,50 +253,45 @@ static sw_status conv_grad_weight_grad(sw_graph *g, const sw_node *n, sw_value *
 }
 
 /* ---- samples ---- */
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
-#define GROUPS(n) {.name = "groups", .kind = SW_ATTR_INT, .i = (n)}
-#define PLAIN_2D .attrs_count = 0
-#define SAME_3X3 .attrs = {INTS("pads", 1, 1, 1, 1)}, .attrs_count = 1
-#define WILD .attrs = {INTS("pads", 1, 0, 2, 1), INTS("strides", 2, 3), INTS("dilations", 2, 1), GROUPS(2)}, .attrs_count = 4
-#define DEPTHWISE .attrs = {INTS("pads", 1, 1, 1, 1), GROUPS(3)}, .attrs_count = 2
-#define LINE .attrs = {INTS("pads", 2, 1), INTS("strides", 2)}, .attrs_count = 2
-#define SOLID .attrs = {INTS("pads", 1, 0, 1, 0, 1, 0)}, .attrs_count = 1
+#define SAME_3X3 SW_WITH(SW_SET_INTS("pads", 1, 1, 1, 1))
+#define WILD SW_WITH(SW_SET_INTS("pads", 1, 0, 2, 1), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("dilations", 2, 1), SW_SET_INT("groups", 2))
+#define DEPTHWISE SW_WITH(SW_SET_INTS("pads", 1, 1, 1, 1), SW_SET_INT("groups", 3))
+#define LINE SW_WITH(SW_SET_INTS("pads", 2, 1), SW_SET_INTS("strides", 2))
+#define SOLID SW_WITH(SW_SET_INTS("pads", 1, 0, 1, 0, 1, 0))
 
 /* x, w, y of each kind of convolution, in the order in which a row takes them. */
 #define CONV_X {4, {2, 3, 5, 6}}
 #define CONV_W {4, {4, 3, 3, 3}}
 static const sw_sample conv_items[] = {
-    {.note = "plain", .inputs_count = 3, .dims = {CONV_X, CONV_W, {1, {4}}}, PLAIN_2D},
+    {.note = "plain", .inputs_count = 3, .dims = {CONV_X, CONV_W, {1, {4}}}},
     {.note = "same size", .inputs_count = 2, .dims = {CONV_X, CONV_W}, SAME_3X3},
-    {.note = "1x1", .inputs_count = 3, .dims = {CONV_X, {4, {2, 3, 1, 1}}, {1, {2}}}, PLAIN_2D},
+    {.note = "1x1", .inputs_count = 3, .dims = {CONV_X, {4, {2, 3, 1, 1}}, {1, {2}}}},
     {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}, {1, {6}}}, WILD},
     {.note = "depthwise", .inputs_count = 2, .dims = {CONV_X, {4, {6, 1, 3, 3}}}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 3, 9}}, {3, {2, 3, 4}}, {1, {2}}}, LINE},
     {.note = "three axes", .inputs_count = 2, .dims = {{5, {1, 2, 3, 4, 3}}, {5, {2, 2, 2, 2, 2}}}, SOLID},
-    {.note = "no pictures", .inputs_count = 3, .dims = {{4, {0, 3, 5, 6}}, CONV_W, {1, {4}}}, PLAIN_2D},
+    {.note = "no pictures", .inputs_count = 3, .dims = {{4, {0, 3, 5, 6}}, CONV_W, {1, {4}}}},
 };
-static const sw_op_samples conv_samples = {sizeof conv_items / sizeof *conv_items, conv_items};
+static const sw_op_samples conv_samples = SW_SAMPLES(conv_items);
 
 static const sw_sample conv_grad_data_items[] = {
-    {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_W, CONV_X}, PLAIN_2D},
+    {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_W, CONV_X}},
     {.note = "same size", .inputs_count = 3, .dims = {{4, {2, 4, 5, 6}}, CONV_W, CONV_X}, SAME_3X3},
     {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 6, 3, 3}}, {4, {6, 2, 3, 2}}, {4, {2, 4, 7, 8}}}, WILD},
     {.note = "depthwise", .inputs_count = 3, .dims = {{4, {2, 6, 5, 6}}, {4, {6, 1, 3, 3}}, CONV_X}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 2, 5}}, {3, {2, 3, 4}}, {3, {2, 3, 9}}}, LINE},
 };
-static const sw_op_samples conv_grad_data_samples = {sizeof conv_grad_data_items / sizeof *conv_grad_data_items, conv_grad_data_items};
+static const sw_op_samples conv_grad_data_samples = SW_SAMPLES(conv_grad_data_items);
 
 static const sw_sample conv_grad_weight_items[] = {
-    {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_X, CONV_W}, PLAIN_2D},
+    {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_X, CONV_W}},
     {.note = "same size", .inputs_count = 3, .dims = {{4, {2, 4, 5, 6}}, CONV_X, CONV_W}, SAME_3X3},
     {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 6, 3, 3}}, {4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}}, WILD},
     {.note = "depthwise", .inputs_count = 3, .dims = {{4, {2, 6, 5, 6}}, CONV_X, {4, {6, 1, 3, 3}}}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 2, 5}}, {3, {2, 3, 9}}, {3, {2, 3, 4}}}, LINE},
-    {.note = "no pictures", .inputs_count = 3, .dims = {{4, {0, 4, 3, 4}}, {4, {0, 3, 5, 6}}, CONV_W}, PLAIN_2D},
+    {.note = "no pictures", .inputs_count = 3, .dims = {{4, {0, 4, 3, 4}}, {4, {0, 3, 5, 6}}, CONV_W}},
 };
-static const sw_op_samples conv_grad_weight_samples = {sizeof conv_grad_weight_items / sizeof *conv_grad_weight_items, conv_grad_weight_items};
+static const sw_op_samples conv_grad_weight_samples = SW_SAMPLES(conv_grad_weight_items);
 
 /* ---- rows ---- */
 const sw_op sw_op_conv = {

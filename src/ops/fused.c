@@ -5,6 +5,7 @@
  * between the memory forms of activations and changes nothing else. Nobody differentiates these. */
 #include "ops/activation.h"
 #include "ops/product.h"
+#include "ops/sample.h"
 
 #define ACTIVATION_ATTRS                                                                                               \
     {"activation", SW_ATTR_STRING, .s = "none", .choices = SW_ACTIVATIONS, .doc = "applied to the sum"},               \
@@ -55,23 +56,18 @@ static sw_status fused_conv_body(const sw_call *call, sw_arena *desk)
 }
 static sw_status fused_conv_reference(const sw_call *call) { return sw_on_desk(call, fused_conv_body); }
 
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
-#define ACT(s_) {.name = "activation", .kind = SW_ATTR_STRING, .s = (s_)}
-#define F(name_, v) {.name = (name_), .kind = SW_ATTR_FLOAT, .f = (v)}
 #define CONV_X {4, {2, 3, 5, 6}}
 #define CONV_W {4, {4, 3, 3, 3}}
 static const sw_sample fused_conv_items[] = {
-    {.note = "bias and relu", .inputs_count = 3, .dims = {CONV_X, CONV_W, {1, {4}}}, .attrs = {ACT("relu"), INTS("pads", 1, 1, 1, 1)}, .attrs_count = 2},
-    {.note = "residual, no bias", .inputs_count = 4, .dims = {CONV_X, CONV_W, {0}, {4, {2, 4, 3, 4}}}, .absent = 4, .attrs = {ACT("relu")}, .attrs_count = 1},
-    {.note = "all, silu", .inputs_count = 4, .dims = {CONV_X, CONV_W, {1, {4}}, {4, {2, 4, 3, 4}}}, .attrs = {ACT("silu")}, .attrs_count = 1},
+    {.note = "bias and relu", .inputs_count = 3, .dims = {CONV_X, CONV_W, {1, {4}}}, SW_WITH(SW_SET_TEXT("activation", "relu"), SW_SET_INTS("pads", 1, 1, 1, 1))},
+    {.note = "residual, no bias", .inputs_count = 4, .dims = {CONV_X, CONV_W, {0}, {4, {2, 4, 3, 4}}}, .absent = 4, SW_WITH(SW_SET_TEXT("activation", "relu"))},
+    {.note = "all, silu", .inputs_count = 4, .dims = {CONV_X, CONV_W, {1, {4}}, {4, {2, 4, 3, 4}}}, SW_WITH(SW_SET_TEXT("activation", "silu"))},
     {.note = "clip to 0..6, groups", .inputs_count = 3, .dims = {{4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}, {1, {6}}},
-     .attrs = {ACT("clip"), F("alpha", 0), F("beta", 6), {.name = "groups", .kind = SW_ATTR_INT, .i = 2}, INTS("strides", 2, 3)}, .attrs_count = 5},
-    {.note = "gelu", .inputs_count = 2, .dims = {CONV_X, CONV_W}, .attrs = {ACT("gelu")}, .attrs_count = 1},
-    {.note = "leaky relu", .inputs_count = 2, .dims = {CONV_X, CONV_W}, .attrs = {ACT("leaky_relu"), F("alpha", 0.1)}, .attrs_count = 2},
+     SW_WITH(SW_SET_TEXT("activation", "clip"), SW_SET_FLOAT("alpha", 0), SW_SET_FLOAT("beta", 6), SW_SET_INT("groups", 2), SW_SET_INTS("strides", 2, 3))},
+    {.note = "gelu", .inputs_count = 2, .dims = {CONV_X, CONV_W}, SW_WITH(SW_SET_TEXT("activation", "gelu"))},
+    {.note = "leaky relu", .inputs_count = 2, .dims = {CONV_X, CONV_W}, SW_WITH(SW_SET_TEXT("activation", "leaky_relu"), SW_SET_FLOAT("alpha", 0.1))},
 };
-static const sw_op_samples fused_conv_samples = {6, fused_conv_items};
+static const sw_op_samples fused_conv_samples = SW_SAMPLES(fused_conv_items);
 
 const sw_op sw_op_fused_conv = {
     SW_ROW,
@@ -115,13 +111,13 @@ static sw_status fused_matmul_body(const sw_call *call, sw_arena *desk)
 static sw_status fused_matmul_reference(const sw_call *call) { return sw_on_desk(call, fused_matmul_body); }
 
 static const sw_sample fused_matmul_items[] = {
-    {.note = "bias and relu", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {1, {4}}}, .attrs = {ACT("relu")}, .attrs_count = 1},
+    {.note = "bias and relu", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {1, {4}}}, SW_WITH(SW_SET_TEXT("activation", "relu"))},
     {.note = "b transposed, residual", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {4, 5}}, {0}, {2, {3, 4}}}, .absent = 4,
-     .attrs = {{.name = "transpose_b", .kind = SW_ATTR_INT, .i = 1}, ACT("tanh")}, .attrs_count = 2},
-    {.note = "batch, all", .inputs_count = 4, .dims = {{3, {2, 3, 5}}, {2, {5, 4}}, {1, {4}}, {3, {2, 3, 4}}}, .attrs = {ACT("gelu_tanh")}, .attrs_count = 1},
-    {.note = "hard sigmoid", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}, .attrs = {ACT("hard_sigmoid"), F("alpha", 0.2), F("beta", 0.5)}, .attrs_count = 3},
+     SW_WITH(SW_SET_INT("transpose_b", 1), SW_SET_TEXT("activation", "tanh"))},
+    {.note = "batch, all", .inputs_count = 4, .dims = {{3, {2, 3, 5}}, {2, {5, 4}}, {1, {4}}, {3, {2, 3, 4}}}, SW_WITH(SW_SET_TEXT("activation", "gelu_tanh"))},
+    {.note = "hard sigmoid", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}, SW_WITH(SW_SET_TEXT("activation", "hard_sigmoid"), SW_SET_FLOAT("alpha", 0.2), SW_SET_FLOAT("beta", 0.5))},
 };
-static const sw_op_samples fused_matmul_samples = {4, fused_matmul_items};
+static const sw_op_samples fused_matmul_samples = SW_SAMPLES(fused_matmul_items);
 
 const sw_op sw_op_fused_matmul = {
     SW_ROW,
@@ -170,9 +166,9 @@ static sw_status reorder_reference(const sw_call *call)
 
 static const sw_sample reorder_items[] = {
     {.note = "pictures", .inputs_count = 1, .dims = {{4, {2, 16, 3, 5}}}},
-    {.note = "to channels last", .inputs_count = 1, .dims = {{4, {2, 3, 4, 5}}}, .attrs = {{.name = "layout", .kind = SW_ATTR_STRING, .s = "channels_last"}}, .attrs_count = 1},
+    {.note = "to channels last", .inputs_count = 1, .dims = {{4, {2, 3, 4, 5}}}, SW_WITH(SW_SET_TEXT("layout", "channels_last"))},
 };
-static const sw_op_samples reorder_samples = {2, reorder_items};
+static const sw_op_samples reorder_samples = SW_SAMPLES(reorder_items);
 
 const sw_op sw_op_reorder = {
     SW_ROW,

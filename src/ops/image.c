@@ -7,6 +7,7 @@
 
 #include "ops/image_inside.h"
 #include "ops/row.h"
+#include "ops/sample.h"
 
 sw_status sw_picture_new(sw_context *ctx, const char *format, uint64_t width, uint64_t height, int channels, sw_tensor **picture)
 {
@@ -115,9 +116,9 @@ static const int64_t smallest[] = {
 };
 static const sw_sample decode_items[] = {
     {.note = "two grey pixels", .inputs_count = 1, .dims = {{1, {sizeof smallest / sizeof *smallest}}}, .ints = {smallest},
-     .attrs = {{.name = "channels", .kind = SW_ATTR_INT, .i = 1}}, .attrs_count = 1},
+     SW_WITH(SW_SET_INT("channels", 1))},
 };
-static const sw_op_samples decode_samples = {1, decode_items};
+static const sw_op_samples decode_samples = SW_SAMPLES(decode_items);
 
 const sw_op sw_op_decode_image = {
     SW_ROW,

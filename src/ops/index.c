@@ -3,6 +3,7 @@
  * Taking elements out copies; the gradient of taking is adding back where they came from, so an element that was taken
  * twice gets both. Indices may count from the end; one that is outside is an error that names it, never a wild read. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
 #define AXIS_ATTR {"axis", SW_ATTR_INT, .doc = "the axis indexed, from the end when negative"}
@@ -203,19 +204,18 @@ static sw_status slice_grad_grad(sw_graph *g, const sw_node *n, sw_value *const 
     return sw_graph_status(g);
 }
 
-#define I64S(...) (const int64_t[]){__VA_ARGS__}
 static const sw_sample slice_items[] = {
-    {.note = "two axes", .inputs_count = 3, .dims = {{3, {4, 5, 2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, I64S(1, -4), I64S(3, 100)}},
-    {.note = "named axes with steps", .inputs_count = 5, .dims = {{3, {4, 5, 2}}, {1, {2}}, {1, {2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, I64S(0, 4), I64S(4, 0), I64S(0, 1), I64S(2, -2)}},
-    {.note = "reversed", .inputs_count = 5, .dims = {{1, {6}}, {1, {1}}, {1, {1}}, {1, {1}}, {1, {1}}}, .ints = {NULL, I64S(-1), I64S(INT64_MIN), I64S(0), I64S(-1)}},
-    {.note = "nothing left", .inputs_count = 3, .dims = {{2, {4, 3}}, {1, {1}}, {1, {1}}}, .ints = {NULL, I64S(3), I64S(1)}},
+    {.note = "two axes", .inputs_count = 3, .dims = {{3, {4, 5, 2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, SW_I64S(1, -4), SW_I64S(3, 100)}},
+    {.note = "named axes with steps", .inputs_count = 5, .dims = {{3, {4, 5, 2}}, {1, {2}}, {1, {2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, SW_I64S(0, 4), SW_I64S(4, 0), SW_I64S(0, 1), SW_I64S(2, -2)}},
+    {.note = "reversed", .inputs_count = 5, .dims = {{1, {6}}, {1, {1}}, {1, {1}}, {1, {1}}, {1, {1}}}, .ints = {NULL, SW_I64S(-1), SW_I64S(INT64_MIN), SW_I64S(0), SW_I64S(-1)}},
+    {.note = "nothing left", .inputs_count = 3, .dims = {{2, {4, 3}}, {1, {1}}, {1, {1}}}, .ints = {NULL, SW_I64S(3), SW_I64S(1)}},
 };
-static const sw_op_samples slice_samples = {4, slice_items};
+static const sw_op_samples slice_samples = SW_SAMPLES(slice_items);
 static const sw_sample slice_grad_items[] = {
-    {.note = "two axes", .inputs_count = 4, .dims = {{3, {2, 4, 2}}, {3, {4, 5, 2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, NULL, I64S(1, -4), I64S(3, 100)}},
-    {.note = "named axes with steps", .inputs_count = 6, .dims = {{3, {2, 2, 2}}, {3, {4, 5, 2}}, {1, {2}}, {1, {2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, NULL, I64S(0, 4), I64S(4, 0), I64S(0, 1), I64S(2, -2)}},
+    {.note = "two axes", .inputs_count = 4, .dims = {{3, {2, 4, 2}}, {3, {4, 5, 2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, NULL, SW_I64S(1, -4), SW_I64S(3, 100)}},
+    {.note = "named axes with steps", .inputs_count = 6, .dims = {{3, {2, 2, 2}}, {3, {4, 5, 2}}, {1, {2}}, {1, {2}}, {1, {2}}, {1, {2}}}, .ints = {NULL, NULL, SW_I64S(0, 4), SW_I64S(4, 0), SW_I64S(0, 1), SW_I64S(2, -2)}},
 };
-static const sw_op_samples slice_grad_samples = {2, slice_grad_items};
+static const sw_op_samples slice_grad_samples = SW_SAMPLES(slice_grad_items);
 
 #define RANGE_PORTS                                                                                                    \
     {"starts", SW_INDEX, .flags = SW_PORT_SHAPE_VALUE}, {"ends", SW_SAME_AS("starts"), .flags = SW_PORT_SHAPE_VALUE},  \
@@ -370,19 +370,18 @@ static sw_status gather_grad_grad(sw_graph *g, const sw_node *n, sw_value *const
     return sw_graph_status(g);
 }
 
-#define AXIS(n) {.name = "axis", .kind = SW_ATTR_INT, .i = (n)}
 static const sw_sample gather_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {5, 3}}, {1, {4}}}, .integer_max = {0, 5}},
-    {.note = "a matrix of columns", .inputs_count = 2, .dims = {{3, {2, 5, 3}}, {2, {2, 2}}}, .integer_max = {0, 5}, .attrs = {AXIS(-2)}, .attrs_count = 1},
-    {.note = "one, from the end", .inputs_count = 2, .dims = {{2, {5, 3}}, {0}}, .ints = {NULL, I64S(-2)}},
+    {.note = "a matrix of columns", .inputs_count = 2, .dims = {{3, {2, 5, 3}}, {2, {2, 2}}}, .integer_max = {0, 5}, SW_WITH(SW_SET_INT("axis", -2))},
+    {.note = "one, from the end", .inputs_count = 2, .dims = {{2, {5, 3}}, {0}}, .ints = {NULL, SW_I64S(-2)}},
     {.note = "none", .inputs_count = 2, .dims = {{2, {5, 3}}, {1, {0}}}},
 };
-static const sw_op_samples gather_samples = {4, gather_items};
+static const sw_op_samples gather_samples = SW_SAMPLES(gather_items);
 static const sw_sample gather_grad_items[] = {
     {.note = "rows, some twice", .inputs_count = 3, .dims = {{2, {4, 3}}, {1, {4}}, {2, {3, 3}}}, .integer_max = {0, 3}},
-    {.note = "columns", .inputs_count = 3, .dims = {{4, {2, 2, 2, 3}}, {2, {2, 2}}, {3, {2, 5, 3}}}, .integer_max = {0, 5}, .attrs = {AXIS(1)}, .attrs_count = 1},
+    {.note = "columns", .inputs_count = 3, .dims = {{4, {2, 2, 2, 3}}, {2, {2, 2}}, {3, {2, 5, 3}}}, .integer_max = {0, 5}, SW_WITH(SW_SET_INT("axis", 1))},
 };
-static const sw_op_samples gather_grad_samples = {2, gather_grad_items};
+static const sw_op_samples gather_grad_samples = SW_SAMPLES(gather_grad_items);
 
 const sw_op sw_op_gather = {
     SW_ROW,
@@ -547,20 +546,19 @@ static sw_status scatter_elements_grad(sw_graph *g, const sw_node *n, sw_value *
 
 static const sw_sample gather_elements_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {4, 3}}, {2, {2, 3}}}, .integer_max = {0, 4}},
-    {.note = "last axis", .inputs_count = 2, .dims = {{2, {4, 3}}, {2, {4, 5}}}, .integer_max = {0, 3}, .attrs = {AXIS(-1)}, .attrs_count = 1},
+    {.note = "last axis", .inputs_count = 2, .dims = {{2, {4, 3}}, {2, {4, 5}}}, .integer_max = {0, 3}, SW_WITH(SW_SET_INT("axis", -1))},
 };
-static const sw_op_samples gather_elements_samples = {2, gather_elements_items};
+static const sw_op_samples gather_elements_samples = SW_SAMPLES(gather_elements_items);
 
-#define HOW(s_) {.name = "reduction", .kind = SW_ATTR_STRING, .s = (s_)}
 #define SCATTER_DIMS .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {3, 2}}, {2, {3, 2}}}
 static const sw_sample scatter_elements_items[] = {
-    {.note = "replace", SCATTER_DIMS, .ints = {NULL, I64S(0, 3, 1, -1, 4, 2)}, .attrs = {AXIS(1)}, .attrs_count = 1},
-    {.note = "add, some twice", SCATTER_DIMS, .integer_max = {0, 3}, .attrs = {AXIS(1), HOW("add")}, .attrs_count = 2},
-    {.note = "multiply", SCATTER_DIMS, .integer_max = {0, 3}, .attrs = {AXIS(1), HOW("mul")}, .attrs_count = 2, .smooth_off = true},
-    {.note = "largest", SCATTER_DIMS, .integer_max = {0, 3}, .attrs = {AXIS(1), HOW("max")}, .attrs_count = 2, .smooth_off = true},
-    {.note = "smallest, integers", SCATTER_DIMS, .integer_max = {0, 3, 0}, .dtype = {SW_I32, SW_I64, SW_I32}, .attrs = {AXIS(1), HOW("min")}, .attrs_count = 2, .smooth_off = true},
+    {.note = "replace", SCATTER_DIMS, .ints = {NULL, SW_I64S(0, 3, 1, -1, 4, 2)}, SW_WITH(SW_SET_INT("axis", 1))},
+    {.note = "add, some twice", SCATTER_DIMS, .integer_max = {0, 3}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_TEXT("reduction", "add"))},
+    {.note = "multiply", SCATTER_DIMS, .integer_max = {0, 3}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_TEXT("reduction", "mul")), .smooth_off = true},
+    {.note = "largest", SCATTER_DIMS, .integer_max = {0, 3}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_TEXT("reduction", "max")), .smooth_off = true},
+    {.note = "smallest, integers", SCATTER_DIMS, .integer_max = {0, 3, 0}, .dtype = {SW_I32, SW_I64, SW_I32}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_TEXT("reduction", "min")), .smooth_off = true},
 };
-static const sw_op_samples scatter_elements_samples = {5, scatter_elements_items};
+static const sw_op_samples scatter_elements_samples = SW_SAMPLES(scatter_elements_items);
 
 const sw_op sw_op_gather_elements = {
     SW_ROW,

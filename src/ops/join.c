@@ -3,6 +3,7 @@
  * All three copy blocks without computing. The gradient of Concat is Split and the other way round; the gradient of Pad adds
  * a border's share back to the element that it mirrored. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
 
@@ -99,14 +100,13 @@ static sw_status concat_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
     return sw_graph_status(g);
 }
 
-#define AXIS(n) {.name = "axis", .kind = SW_ATTR_INT, .i = (n)}
 static const sw_sample concat_items[] = {
-    {.note = "rows", .inputs_count = 2, .dims = {{2, {2, 3}}, {2, {4, 3}}}, .attrs = {AXIS(0)}, .attrs_count = 1},
-    {.note = "three along the last axis", .inputs_count = 3, .dims = {{3, {2, 3, 1}}, {3, {2, 3, 2}}, {3, {2, 3, 3}}}, .attrs = {AXIS(-1)}, .attrs_count = 1},
-    {.note = "one", .inputs_count = 1, .dims = {{2, {2, 3}}}, .attrs = {AXIS(1)}, .attrs_count = 1},
-    {.note = "with nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {2, {2, 3}}}, .attrs = {AXIS(0)}, .attrs_count = 1},
+    {.note = "rows", .inputs_count = 2, .dims = {{2, {2, 3}}, {2, {4, 3}}}, SW_WITH(SW_SET_INT("axis", 0))},
+    {.note = "three along the last axis", .inputs_count = 3, .dims = {{3, {2, 3, 1}}, {3, {2, 3, 2}}, {3, {2, 3, 3}}}, SW_WITH(SW_SET_INT("axis", -1))},
+    {.note = "one", .inputs_count = 1, .dims = {{2, {2, 3}}}, SW_WITH(SW_SET_INT("axis", 1))},
+    {.note = "with nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {2, {2, 3}}}, SW_WITH(SW_SET_INT("axis", 0))},
 };
-static const sw_op_samples concat_samples = {4, concat_items};
+static const sw_op_samples concat_samples = SW_SAMPLES(concat_items);
 
 const sw_op sw_op_concat = {
     SW_ROW,
@@ -176,14 +176,11 @@ static sw_status split_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, 
     return sw_graph_status(g);
 }
 
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
 static const sw_sample split_items[] = {
-    {.note = "by sizes", .inputs_count = 1, .dims = {{2, {6, 3}}}, .attrs = {INTS("sizes", 1, 3, 2)}, .attrs_count = 1},
-    {.note = "last axis", .inputs_count = 1, .dims = {{2, {2, 5}}}, .attrs = {AXIS(-1), INTS("sizes", 4, 1)}, .attrs_count = 2},
+    {.note = "by sizes", .inputs_count = 1, .dims = {{2, {6, 3}}}, SW_WITH(SW_SET_INTS("sizes", 1, 3, 2))},
+    {.note = "last axis", .inputs_count = 1, .dims = {{2, {2, 5}}}, SW_WITH(SW_SET_INT("axis", -1), SW_SET_INTS("sizes", 4, 1))},
 };
-static const sw_op_samples split_samples = {2, split_items};
+static const sw_op_samples split_samples = SW_SAMPLES(split_items);
 
 const sw_op sw_op_split = {
     SW_ROW,
@@ -331,23 +328,22 @@ static sw_status pad_grad_grad(sw_graph *g, const sw_node *n, sw_value *const *d
     return sw_graph_status(g);
 }
 
-#define MODE(s_) {.name = "mode", .kind = SW_ATTR_STRING, .s = (s_)}
-#define PADS .ints = {NULL, (const int64_t[]){1, 0, 2, 1}}
+#define PADS .ints = {NULL, SW_I64S(1, 0, 2, 1)}
 static const sw_sample pad_items[] = {
     {.note = "zeros", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS},
     {.note = "a value", .inputs_count = 3, .dims = {{2, {3, 4}}, {1, {4}}, {0}}, PADS},
-    {.note = "reflected", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, .attrs = {MODE("reflect")}, .attrs_count = 1},
-    {.note = "edge", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, .attrs = {MODE("edge")}, .attrs_count = 1},
-    {.note = "cut", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, .ints = {NULL, (const int64_t[]){-1, 1, 0, -2}}},
+    {.note = "reflected", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, SW_WITH(SW_SET_TEXT("mode", "reflect"))},
+    {.note = "edge", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, SW_WITH(SW_SET_TEXT("mode", "edge"))},
+    {.note = "cut", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, .ints = {NULL, SW_I64S(-1, 1, 0, -2)}},
 };
-static const sw_op_samples pad_samples = {5, pad_items};
-#define PADDED .inputs_count = 3, .dims = {{2, {6, 5}}, {2, {3, 4}}, {1, {4}}}, .ints = {NULL, NULL, (const int64_t[]){1, 0, 2, 1}}
+static const sw_op_samples pad_samples = SW_SAMPLES(pad_items);
+#define PADDED .inputs_count = 3, .dims = {{2, {6, 5}}, {2, {3, 4}}, {1, {4}}}, .ints = {NULL, NULL, SW_I64S(1, 0, 2, 1)}
 static const sw_sample pad_grad_items[] = {
     {.note = "zeros", PADDED},
-    {.note = "reflected", PADDED, .attrs = {MODE("reflect")}, .attrs_count = 1},
-    {.note = "edge", PADDED, .attrs = {MODE("edge")}, .attrs_count = 1},
+    {.note = "reflected", PADDED, SW_WITH(SW_SET_TEXT("mode", "reflect"))},
+    {.note = "edge", PADDED, SW_WITH(SW_SET_TEXT("mode", "edge"))},
 };
-static const sw_op_samples pad_grad_samples = {3, pad_grad_items};
+static const sw_op_samples pad_grad_samples = SW_SAMPLES(pad_grad_items);
 
 #define MODE_ATTR {"mode", SW_ATTR_STRING, .s = "constant", .choices = "constant|reflect|edge", .doc = "what the border holds"}
 

@@ -3,6 +3,7 @@
  * A loss takes what the last layer gives, before any softmax or logistic, because only then can it be computed without
  * cancellation or overflow. Rows give one loss per example; the builders take the mean over them. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 /* ---- softmax cross-entropy ---- */
 #define CROSS_ENTROPY_ATTRS                                                                                            \
@@ -160,23 +161,23 @@ static sw_status cross_entropy_grad(sw_graph *g, const sw_node *n, sw_value *con
     return sw_graph_status(g);
 }
 
-#define SMOOTH {.name = "label_smoothing", .kind = SW_ATTR_FLOAT, .f = 0.1}
-#define IGNORE {.name = "ignore_index", .kind = SW_ATTR_INT, .i = 2}
+#define SMOOTH SW_SET_FLOAT("label_smoothing", 0.1)
+#define IGNORE SW_SET_INT("ignore_index", 2)
 static const sw_sample cross_entropy_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}},
-    {.note = "smoothed", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}, .attrs = {SMOOTH}, .attrs_count = 1},
-    {.note = "pixels, one class ignored", .inputs_count = 2, .dims = {{4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 3}, .attrs = {IGNORE}, .attrs_count = 1},
+    {.note = "smoothed", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}, SW_WITH(SMOOTH)},
+    {.note = "pixels, one class ignored", .inputs_count = 2, .dims = {{4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 3}, SW_WITH(IGNORE)},
     {.note = "i32 labels", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}, .dtype = {SW_DTYPE_NONE, SW_I32}},
     {.note = "large numbers", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {3}}}, .integer_max = {0, 4}, .low = 700, .high = 710},
     {.note = "no examples", .inputs_count = 2, .dims = {{2, {0, 5}}, {1, {0}}}},
 };
-static const sw_op_samples cross_entropy_samples = {6, cross_entropy_items};
+static const sw_op_samples cross_entropy_samples = SW_SAMPLES(cross_entropy_items);
 static const sw_sample cross_entropy_grad_items[] = {
     {.note = "rows", .inputs_count = 3, .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}}, .integer_max = {0, 0, 5}},
-    {.note = "smoothed", .inputs_count = 3, .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}}, .integer_max = {0, 0, 5}, .attrs = {SMOOTH}, .attrs_count = 1},
-    {.note = "pixels, one class ignored", .inputs_count = 3, .dims = {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 0, 3}, .attrs = {IGNORE}, .attrs_count = 1},
+    {.note = "smoothed", .inputs_count = 3, .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}}, .integer_max = {0, 0, 5}, SW_WITH(SMOOTH)},
+    {.note = "pixels, one class ignored", .inputs_count = 3, .dims = {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 0, 3}, SW_WITH(IGNORE)},
 };
-static const sw_op_samples cross_entropy_grad_samples = {3, cross_entropy_grad_items};
+static const sw_op_samples cross_entropy_grad_samples = SW_SAMPLES(cross_entropy_grad_items);
 
 const sw_op sw_op_softmax_cross_entropy = {
     SW_ROW,
@@ -237,7 +238,7 @@ static const sw_sample binary_cross_entropy_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {4, 3}}, {2, {4, 3}}}, .low = 0.1, .high = 0.9},
     {.note = "one target for all", .inputs_count = 2, .dims = {{2, {4, 3}}, {1, {1}}}},
 };
-static const sw_op_samples binary_cross_entropy_samples = {2, binary_cross_entropy_items};
+static const sw_op_samples binary_cross_entropy_samples = SW_SAMPLES(binary_cross_entropy_items);
 
 const sw_op sw_op_binary_cross_entropy = {
     SW_ROW,

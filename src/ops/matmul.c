@@ -3,6 +3,7 @@
  * Both rows say which operands are transposed, so that a gradient is again one product without moving a number. Both
  * inner loops are the textbook's: floating point in double, integers in 64 bits, wrapping. */
 #include "ops/product.h"
+#include "ops/sample.h"
 
 /* One product: [batch…, m, k] x [batch…, k, n], with the places of elements. */
 struct product {
@@ -187,16 +188,16 @@ static sw_status matmul_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
     return sw_graph_status(g);
 }
 
-#define TA {.name = "transpose_a", .kind = SW_ATTR_INT, .i = 1}
-#define TB {.name = "transpose_b", .kind = SW_ATTR_INT, .i = 1}
+#define TA SW_SET_INT("transpose_a", 1)
+#define TB SW_SET_INT("transpose_b", 1)
 
 static const sw_sample matmul_items[] = {
     {.note = "matrices", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}},
-    {.note = "a transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {5, 4}}}, .attrs = {TA}, .attrs_count = 1},
-    {.note = "b transposed", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {4, 5}}}, .attrs = {TB}, .attrs_count = 1},
-    {.note = "both transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {4, 5}}}, .attrs = {TA, TB}, .attrs_count = 2},
+    {.note = "a transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {5, 4}}}, SW_WITH(TA)},
+    {.note = "b transposed", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {4, 5}}}, SW_WITH(TB)},
+    {.note = "both transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {4, 5}}}, SW_WITH(TA, TB)},
     {.note = "rows of a batch", .inputs_count = 2, .dims = {{3, {2, 3, 5}}, {2, {5, 4}}}},
-    {.note = "rows of a batch, b transposed", .inputs_count = 2, .dims = {{3, {2, 3, 5}}, {2, {4, 5}}}, .attrs = {TB}, .attrs_count = 1},
+    {.note = "rows of a batch, b transposed", .inputs_count = 2, .dims = {{3, {2, 3, 5}}, {2, {4, 5}}}, SW_WITH(TB)},
     {.note = "batches both ways", .inputs_count = 2, .dims = {{4, {2, 1, 3, 4}}, {3, {3, 4, 2}}}},
     {.note = "vectors", .inputs_count = 2, .dims = {{1, {4}}, {1, {4}}}},
     {.note = "vector and batch", .inputs_count = 2, .dims = {{1, {4}}, {3, {2, 4, 3}}}},
@@ -204,7 +205,7 @@ static const sw_sample matmul_items[] = {
     {.note = "integers", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}, .dtype = {SW_I32, SW_I32}},
     {.note = "nothing inside", .inputs_count = 2, .dims = {{2, {3, 0}}, {2, {0, 4}}}},
 };
-static const sw_op_samples matmul_samples = {sizeof matmul_items / sizeof *matmul_items, matmul_items};
+static const sw_op_samples matmul_samples = SW_SAMPLES(matmul_items);
 
 const sw_op sw_op_matmul = {
     SW_ROW,
@@ -282,13 +283,13 @@ static const sw_sample gemm_items[] = {
     {.note = "with a row", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {1, {4}}}},
     {.note = "without c", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}},
     {.note = "a column, scaled", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {2, {3, 1}}},
-     .attrs = {{.name = "alpha", .kind = SW_ATTR_FLOAT, .f = 0.5}, {.name = "beta", .kind = SW_ATTR_FLOAT, .f = -2}}, .attrs_count = 2},
-    {.note = "a transposed, scalar", .inputs_count = 3, .dims = {{2, {5, 3}}, {2, {5, 4}}, {0}}, .attrs = {TA}, .attrs_count = 1},
-    {.note = "b transposed, whole", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {4, 5}}, {2, {3, 4}}}, .attrs = {TB}, .attrs_count = 1},
-    {.note = "both transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {4, 5}}}, .attrs = {TA, TB}, .attrs_count = 2},
+     SW_WITH(SW_SET_FLOAT("alpha", 0.5), SW_SET_FLOAT("beta", -2))},
+    {.note = "a transposed, scalar", .inputs_count = 3, .dims = {{2, {5, 3}}, {2, {5, 4}}, {0}}, SW_WITH(TA)},
+    {.note = "b transposed, whole", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {4, 5}}, {2, {3, 4}}}, SW_WITH(TB)},
+    {.note = "both transposed", .inputs_count = 2, .dims = {{2, {5, 3}}, {2, {4, 5}}}, SW_WITH(TA, TB)},
     {.note = "no rows", .inputs_count = 3, .dims = {{2, {0, 5}}, {2, {5, 4}}, {1, {4}}}},
 };
-static const sw_op_samples gemm_samples = {sizeof gemm_items / sizeof *gemm_items, gemm_items};
+static const sw_op_samples gemm_samples = SW_SAMPLES(gemm_items);
 
 const sw_op sw_op_gemm = {
     SW_ROW,

@@ -5,6 +5,7 @@
  * nothing else. BatchNorm's running statistics come in as values and go out as values: next = momentum * old
  * + (1 - momentum) * batch. Statistics may be of a wider type than x. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 /* ---- BatchNorm ---- */
 static sw_status check_channels(const sw_infer *infer, const sw_type *x, int first, int last)
@@ -151,22 +152,22 @@ static sw_status batch_norm_grad(sw_graph *g, const sw_node *n, sw_value *const 
     return sw_graph_status(g);
 }
 
-#define YES (const int64_t[]){1}
-#define NO (const int64_t[]){0}
+#define YES SW_I64S(1)
+#define NO SW_I64S(0)
 #define C3 {1, {3}}
 #define BATCH_NORM(...) .inputs_count = 6, .dims = {__VA_ARGS__, C3, C3, C3, C3, {0}}, .low = 0.2, .high = 2
 static const sw_sample batch_norm_items[] = {
     {.note = "training", BATCH_NORM({4, {4, 3, 2, 3}}), .ints = {[5] = YES}},
     {.note = "not training", BATCH_NORM({4, {4, 3, 2, 3}}), .ints = {[5] = NO}},
-    {.note = "rows", BATCH_NORM({2, {5, 3}}), .ints = {[5] = YES}, .attrs = {{.name = "momentum", .kind = SW_ATTR_FLOAT, .f = 0.5}}, .attrs_count = 1},
+    {.note = "rows", BATCH_NORM({2, {5, 3}}), .ints = {[5] = YES}, SW_WITH(SW_SET_FLOAT("momentum", 0.5))},
     {.note = "nothing", BATCH_NORM({4, {0, 3, 2, 3}}), .ints = {[5] = YES}},
 };
-static const sw_op_samples batch_norm_samples = {4, batch_norm_items};
+static const sw_op_samples batch_norm_samples = SW_SAMPLES(batch_norm_items);
 static const sw_sample batch_norm_grad_items[] = {
     {.note = "training", .inputs_count = 6, .dims = {{4, {4, 3, 2, 3}}, {4, {4, 3, 2, 3}}, C3, C3, C3, {0}}, .low = 0.2, .high = 2, .ints = {[5] = YES}},
     {.note = "not training", .inputs_count = 6, .dims = {{2, {4, 3}}, {2, {4, 3}}, C3, C3, C3, {0}}, .low = 0.2, .high = 2, .ints = {[5] = NO}},
 };
-static const sw_op_samples batch_norm_grad_samples = {2, batch_norm_grad_items};
+static const sw_op_samples batch_norm_grad_samples = SW_SAMPLES(batch_norm_grad_items);
 
 const sw_op sw_op_batch_norm = {
     SW_ROW,
@@ -339,19 +340,18 @@ static sw_status layer_norm_grad(sw_graph *g, const sw_node *n, sw_value *const 
     return sw_graph_status(g);
 }
 
-#define AXIS(n) {.name = "axis", .kind = SW_ATTR_INT, .i = (n)}
 static const sw_sample layer_norm_items[] = {
     {.note = "rows", .inputs_count = 3, .dims = {{2, {3, 5}}, {1, {5}}, {1, {5}}}},
     {.note = "without bias", .inputs_count = 2, .dims = {{3, {2, 3, 5}}, {1, {5}}}},
-    {.note = "over two axes", .inputs_count = 3, .dims = {{3, {2, 3, 4}}, {2, {3, 4}}, {2, {3, 4}}}, .attrs = {AXIS(1)}, .attrs_count = 1},
+    {.note = "over two axes", .inputs_count = 3, .dims = {{3, {2, 3, 4}}, {2, {3, 4}}, {2, {3, 4}}}, SW_WITH(SW_SET_INT("axis", 1))},
     {.note = "no rows", .inputs_count = 2, .dims = {{2, {0, 5}}, {1, {5}}}},
 };
-static const sw_op_samples layer_norm_samples = {4, layer_norm_items};
+static const sw_op_samples layer_norm_samples = SW_SAMPLES(layer_norm_items);
 static const sw_sample layer_norm_grad_items[] = {
     {.note = "rows", .inputs_count = 5, .dims = {{2, {3, 5}}, {2, {3, 5}}, {1, {5}}, {2, {3, 1}}, {2, {3, 1}}}},
-    {.note = "over two axes", .inputs_count = 5, .dims = {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {2, {3, 4}}, {3, {2, 1, 1}}, {3, {2, 1, 1}}}, .attrs = {AXIS(1)}, .attrs_count = 1},
+    {.note = "over two axes", .inputs_count = 5, .dims = {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {2, {3, 4}}, {3, {2, 1, 1}}, {3, {2, 1, 1}}}, SW_WITH(SW_SET_INT("axis", 1))},
 };
-static const sw_op_samples layer_norm_grad_samples = {2, layer_norm_grad_items};
+static const sw_op_samples layer_norm_grad_samples = SW_SAMPLES(layer_norm_grad_items);
 #define AXIS_ATTR {"axis", SW_ATTR_INT, .i = -1, .doc = "the first of the axes normalised over"}
 
 const sw_op sw_op_layer_norm = {

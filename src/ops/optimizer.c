@@ -3,6 +3,7 @@
  * An update reads the parameter, its gradient and its slots, and yields their next versions; nothing is changed in place
  * until a plan proves that it may. The learning rate is a value, so that a schedule feeds a compiled step. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 /* ---- SgdUpdate ---- */
 static sw_status sgd_infer(sw_infer *infer)
@@ -61,14 +62,12 @@ static sw_status sgd_reference(const sw_call *call)
 
 static sw_cost sgd_cost(const sw_call *call) { return sw_cost_of(call, 6 * sw_cost_elements(&call->inputs[0])); }
 
-#define F(name_, v) {.name = (name_), .kind = SW_ATTR_FLOAT, .f = (v)}
-#define I(name_, v) {.name = (name_), .kind = SW_ATTR_INT, .i = (v)}
 static const sw_sample sgd_items[] = {
     {.note = "plain", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .absent = 4},
-    {.note = "momentum and decay", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}}, .attrs = {F("momentum", 0.9), F("weight_decay", 0.01)}, .attrs_count = 2},
-    {.note = "nesterov", .inputs_count = 4, .dims = {{1, {7}}, {1, {7}}, {1, {7}}, {0}}, .attrs = {F("momentum", 0.9), I("nesterov", 1)}, .attrs_count = 2},
+    {.note = "momentum and decay", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}}, SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_FLOAT("weight_decay", 0.01))},
+    {.note = "nesterov", .inputs_count = 4, .dims = {{1, {7}}, {1, {7}}, {1, {7}}, {0}}, SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_INT("nesterov", 1))},
 };
-static const sw_op_samples sgd_samples = {3, sgd_items};
+static const sw_op_samples sgd_samples = SW_SAMPLES(sgd_items);
 
 const sw_op sw_op_sgd_update = {
     SW_ROW,
@@ -150,13 +149,13 @@ static sw_status adam_reference(const sw_call *call)
 
 static sw_cost adam_cost(const sw_call *call) { return sw_cost_of(call, 16 * sw_cost_elements(&call->inputs[0])); }
 
-#define ADAM_DIMS .inputs_count = 6, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .low = 0.01, .high = 1, .ints = {[5] = (const int64_t[]){3}}
+#define ADAM_DIMS .inputs_count = 6, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .low = 0.01, .high = 1, .ints = {[5] = SW_I64S(3)}
 static const sw_sample adam_items[] = {
     {.note = "plain", ADAM_DIMS},
-    {.note = "decay in the gradient", ADAM_DIMS, .attrs = {F("weight_decay", 0.1)}, .attrs_count = 1},
-    {.note = "decoupled decay", ADAM_DIMS, .attrs = {F("weight_decay", 0.1), I("decoupled", 1), F("beta1", 0.8), F("epsilon", 1e-3)}, .attrs_count = 4},
+    {.note = "decay in the gradient", ADAM_DIMS, SW_WITH(SW_SET_FLOAT("weight_decay", 0.1))},
+    {.note = "decoupled decay", ADAM_DIMS, SW_WITH(SW_SET_FLOAT("weight_decay", 0.1), SW_SET_INT("decoupled", 1), SW_SET_FLOAT("beta1", 0.8), SW_SET_FLOAT("epsilon", 1e-3))},
 };
-static const sw_op_samples adam_samples = {3, adam_items};
+static const sw_op_samples adam_samples = SW_SAMPLES(adam_items);
 
 const sw_op sw_op_adam_update = {
     SW_ROW,

@@ -3,6 +3,7 @@
  * One loop visits the windows of a plane; a body says what to do with the elements of each. Padding never wins a maximum
  * and never counts in a mean unless count_include_pad says so. MaxPoolGrad looks for the winner again rather than keep
  * indices: the first in row-major order among equals, NaN before everything, as PyTorch does. */
+#include "ops/sample.h"
 #include "ops/window.h"
 
 #define POOL_ATTRS                                                                                                     \
@@ -241,17 +242,14 @@ static sw_status average_pool_grad_grad(sw_graph *g, const sw_node *n, sw_value 
 }
 
 /* ---- samples ---- */
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
-#define CEIL {.name = "ceil_mode", .kind = SW_ATTR_INT, .i = 1}
-#define WITH_PAD {.name = "count_include_pad", .kind = SW_ATTR_INT, .i = 1}
-#define HALVES .attrs = {INTS("kernel", 2, 2), INTS("strides", 2, 2)}, .attrs_count = 2
-#define OVERLAP .attrs = {INTS("kernel", 3, 3), INTS("strides", 2, 2), INTS("pads", 1, 1, 1, 1)}, .attrs_count = 3
-#define UP .attrs = {INTS("kernel", 3, 2), INTS("strides", 2, 3), INTS("pads", 1, 0, 0, 1), CEIL}, .attrs_count = 4
-#define WIDE .attrs = {INTS("kernel", 2, 3), INTS("dilations", 2, 2)}, .attrs_count = 2
-#define LINE .attrs = {INTS("kernel", 3), INTS("strides", 2)}, .attrs_count = 2
-#define SOLID .attrs = {INTS("kernel", 2, 2, 2)}, .attrs_count = 1
+#define CEIL SW_SET_INT("ceil_mode", 1)
+#define WITH_PAD SW_SET_INT("count_include_pad", 1)
+#define HALVES SW_WITH(SW_SET_INTS("kernel", 2, 2), SW_SET_INTS("strides", 2, 2))
+#define OVERLAP SW_WITH(SW_SET_INTS("kernel", 3, 3), SW_SET_INTS("strides", 2, 2), SW_SET_INTS("pads", 1, 1, 1, 1))
+#define UP SW_WITH(SW_SET_INTS("kernel", 3, 2), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("pads", 1, 0, 0, 1), CEIL)
+#define WIDE SW_WITH(SW_SET_INTS("kernel", 2, 3), SW_SET_INTS("dilations", 2, 2))
+#define LINE SW_WITH(SW_SET_INTS("kernel", 3), SW_SET_INTS("strides", 2))
+#define SOLID SW_WITH(SW_SET_INTS("kernel", 2, 2, 2))
 #define POOL_X {4, {2, 3, 5, 6}}
 static const sw_sample pool_items[] = {
     {.note = "halves", .inputs_count = 1, .dims = {POOL_X}, HALVES},
@@ -262,18 +260,18 @@ static const sw_sample pool_items[] = {
     {.note = "three axes", .inputs_count = 1, .dims = {{5, {1, 2, 3, 4, 3}}}, SOLID},
     {.note = "no pictures", .inputs_count = 1, .dims = {{4, {0, 3, 5, 6}}}, HALVES},
 };
-static const sw_op_samples pool_samples = {7, pool_items};
+static const sw_op_samples pool_samples = SW_SAMPLES(pool_items);
 
 static const sw_sample average_pool_items[] = {
     {.note = "halves", .inputs_count = 1, .dims = {POOL_X}, HALVES},
     {.note = "overlapping, padded", .inputs_count = 1, .dims = {POOL_X}, OVERLAP},
-    {.note = "padding counts", .inputs_count = 1, .dims = {POOL_X}, .attrs = {INTS("kernel", 3, 3), INTS("strides", 2, 2), INTS("pads", 1, 1, 1, 1), WITH_PAD}, .attrs_count = 4},
-    {.note = "rounded up, padding counts", .inputs_count = 1, .dims = {POOL_X}, .attrs = {INTS("kernel", 3, 2), INTS("strides", 2, 3), INTS("pads", 1, 0, 0, 1), CEIL, WITH_PAD}, .attrs_count = 5},
+    {.note = "padding counts", .inputs_count = 1, .dims = {POOL_X}, SW_WITH(SW_SET_INTS("kernel", 3, 3), SW_SET_INTS("strides", 2, 2), SW_SET_INTS("pads", 1, 1, 1, 1), WITH_PAD)},
+    {.note = "rounded up, padding counts", .inputs_count = 1, .dims = {POOL_X}, SW_WITH(SW_SET_INTS("kernel", 3, 2), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("pads", 1, 0, 0, 1), CEIL, WITH_PAD)},
     {.note = "dilated", .inputs_count = 1, .dims = {POOL_X}, WIDE},
     {.note = "one axis", .inputs_count = 1, .dims = {{3, {2, 3, 9}}}, LINE},
     {.note = "three axes", .inputs_count = 1, .dims = {{5, {1, 2, 3, 4, 3}}}, SOLID},
 };
-static const sw_op_samples average_pool_samples = {7, average_pool_items};
+static const sw_op_samples average_pool_samples = SW_SAMPLES(average_pool_items);
 
 static const sw_sample pool_grad_items[] = {
     {.note = "halves", .inputs_count = 2, .dims = {{4, {2, 3, 2, 3}}, POOL_X}, HALVES},
@@ -282,7 +280,7 @@ static const sw_sample pool_grad_items[] = {
     {.note = "dilated", .inputs_count = 2, .dims = {{4, {2, 3, 3, 2}}, POOL_X}, WIDE},
     {.note = "one axis", .inputs_count = 2, .dims = {{3, {2, 3, 4}}, {3, {2, 3, 9}}}, LINE},
 };
-static const sw_op_samples pool_grad_samples = {5, pool_grad_items};
+static const sw_op_samples pool_grad_samples = SW_SAMPLES(pool_grad_items);
 
 /* ---- rows ---- */
 const sw_op sw_op_max_pool = {

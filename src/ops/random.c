@@ -5,6 +5,7 @@
  * a dropout draws its mask again instead of keeping it, and recomputation replays. */
 #include "base/random.h"
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define STREAM_ATTR {"stream", SW_ATTR_INT, .i = -1, .doc = "where to draw; -1: the stream fixed when the node was built"}
 
@@ -68,17 +69,15 @@ static sw_status dropout_grad(sw_graph *g, const sw_node *n, sw_value *const *dy
     return sw_graph_status(g);
 }
 
-#define F(name_, v) {.name = (name_), .kind = SW_ATTR_FLOAT, .f = (v)}
-#define I(name_, v) {.name = (name_), .kind = SW_ATTR_INT, .i = (v)}
-#define KEY (const int64_t[]){42, 7}
-#define YES (const int64_t[]){1}
-#define NO (const int64_t[]){0}
+#define KEY SW_I64S(42, 7)
+#define YES SW_I64S(1)
+#define NO SW_I64S(0)
 static const sw_sample dropout_items[] = {
-    {.note = "half", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, YES}, .attrs = {F("ratio", 0.5), I("stream", 3)}, .attrs_count = 2},
-    {.note = "not training", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, NO}, .attrs = {F("ratio", 0.5)}, .attrs_count = 1},
+    {.note = "half", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, YES}, SW_WITH(SW_SET_FLOAT("ratio", 0.5), SW_SET_INT("stream", 3))},
+    {.note = "not training", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, NO}, SW_WITH(SW_SET_FLOAT("ratio", 0.5))},
     {.note = "nothing", .inputs_count = 3, .dims = {{2, {0, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, YES}},
 };
-static const sw_op_samples dropout_samples = {3, dropout_items};
+static const sw_op_samples dropout_samples = SW_SAMPLES(dropout_items);
 
 const sw_op sw_op_dropout = {
     SW_ROW,
@@ -139,14 +138,11 @@ static sw_status random_normal_reference(const sw_call *call)
     return draw(call, sw_random_gauss, sw_attr_float(call->node, "deviation"), sw_attr_float(call->node, "mean"));
 }
 
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
 static const sw_sample random_items[] = {
-    {.note = "matrix", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {KEY}, .attrs = {INTS("dims", 5, 7), I("stream", 3)}, .attrs_count = 2},
+    {.note = "matrix", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {KEY}, SW_WITH(SW_SET_INTS("dims", 5, 7), SW_SET_INT("stream", 3))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {KEY}},
 };
-static const sw_op_samples random_samples = {2, random_items};
+static const sw_op_samples random_samples = SW_SAMPLES(random_items);
 
 #define RANDOM_ROW                                                                                                     \
     .inputs = {{"key", SW_DT(SW_U64)}}, .outputs = {{"y", SW_FLOATING}}, .infer = random_infer,                        \

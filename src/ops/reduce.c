@@ -5,6 +5,7 @@
  * nothing is what the formula's start says: 0 for a sum, 1 for a product, NaN for a mean, the type's lowest or highest
  * for an extreme. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define REDUCE_ATTRS                                                                                                   \
     {"axes", SW_ATTR_INTS, .doc = "axes to reduce, from the end when negative; empty: all"},                           \
@@ -350,37 +351,33 @@ static sw_status arg_max_reference(const sw_call *call) { return arg(call, true)
 static sw_status arg_min_reference(const sw_call *call) { return arg(call, false); }
 
 /* ---- samples ---- */
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
-#define DROP {.name = "keep_dims", .kind = SW_ATTR_INT, .i = 0}
+#define DROP SW_SET_INT("keep_dims", 0)
 static const sw_sample reduce_items[] = {
     {.note = "all", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
-    {.note = "all, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, .attrs = {DROP}, .attrs_count = 1},
-    {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, .attrs = {INTS("axes", -1)}, .attrs_count = 1},
-    {.note = "all but channels", .inputs_count = 1, .dims = {{4, {2, 3, 4, 2}}}, .attrs = {INTS("axes", 0, 2, 3), DROP}, .attrs_count = 2},
-    {.note = "first and last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, .attrs = {INTS("axes", 0, 2)}, .attrs_count = 1},
+    {.note = "all, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(DROP)},
+    {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INTS("axes", -1))},
+    {.note = "all but channels", .inputs_count = 1, .dims = {{4, {2, 3, 4, 2}}}, SW_WITH(SW_SET_INTS("axes", 0, 2, 3), DROP)},
+    {.note = "first and last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INTS("axes", 0, 2))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
-    {.note = "integers", .inputs_count = 1, .dims = {{2, {3, 5}}}, .attrs = {INTS("axes", 1), DROP}, .attrs_count = 2, .dtype = {SW_I32}},
-    {.note = "of nothing", .inputs_count = 1, .dims = {{2, {3, 0}}}, .attrs = {INTS("axes", 1)}, .attrs_count = 1, .smooth_off = true},
-    {.note = "into nothing", .inputs_count = 1, .dims = {{2, {0, 3}}}, .attrs = {INTS("axes", 1)}, .attrs_count = 1},
+    {.note = "integers", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_INTS("axes", 1), DROP), .dtype = {SW_I32}},
+    {.note = "of nothing", .inputs_count = 1, .dims = {{2, {3, 0}}}, SW_WITH(SW_SET_INTS("axes", 1)), .smooth_off = true},
+    {.note = "into nothing", .inputs_count = 1, .dims = {{2, {0, 3}}}, SW_WITH(SW_SET_INTS("axes", 1))},
 };
-static const sw_op_samples reduce_samples = {sizeof reduce_items / sizeof *reduce_items, reduce_items};
+static const sw_op_samples reduce_samples = SW_SAMPLES(reduce_items);
 
 static const sw_sample prod_grad_items[] = {
-    {.note = "last", .inputs_count = 2, .dims = {{2, {3, 1}}, {2, {3, 4}}}, .attrs = {INTS("axes", 1)}, .attrs_count = 1},
-    {.note = "all, dropped", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}, .attrs = {DROP}, .attrs_count = 1},
+    {.note = "last", .inputs_count = 2, .dims = {{2, {3, 1}}, {2, {3, 4}}}, SW_WITH(SW_SET_INTS("axes", 1))},
+    {.note = "all, dropped", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}, SW_WITH(DROP)},
 };
-static const sw_op_samples prod_grad_samples = {2, prod_grad_items};
+static const sw_op_samples prod_grad_samples = SW_SAMPLES(prod_grad_items);
 
-#define AXIS(n) {.name = "axis", .kind = SW_ATTR_INT, .i = (n)}
 static const sw_sample arg_items[] = {
-    {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, .attrs = {AXIS(-1)}, .attrs_count = 1},
-    {.note = "middle, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, .attrs = {AXIS(1), DROP}, .attrs_count = 2},
-    {.note = "ties, the last", .inputs_count = 1, .dims = {{2, {4, 9}}}, .attrs = {AXIS(1), {.name = "select_last", .kind = SW_ATTR_INT, .i = 1}}, .attrs_count = 2, .dtype = {SW_I32}, .integer_max = {3}},
-    {.note = "ties, the first", .inputs_count = 1, .dims = {{2, {4, 9}}}, .attrs = {AXIS(1)}, .attrs_count = 1, .dtype = {SW_I32}, .integer_max = {3}},
+    {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", -1))},
+    {.note = "middle, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", 1), DROP)},
+    {.note = "ties, the last", .inputs_count = 1, .dims = {{2, {4, 9}}}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_INT("select_last", 1)), .dtype = {SW_I32}, .integer_max = {3}},
+    {.note = "ties, the first", .inputs_count = 1, .dims = {{2, {4, 9}}}, SW_WITH(SW_SET_INT("axis", 1)), .dtype = {SW_I32}, .integer_max = {3}},
 };
-static const sw_op_samples arg_samples = {4, arg_items};
+static const sw_op_samples arg_samples = SW_SAMPLES(arg_items);
 
 /* ---- rows ---- */
 #define REDUCE_PORTS .inputs = {{"x", SW_NUMERIC}}, .outputs = {{"y", SW_SAME_AS("x")}}, .attrs = {REDUCE_ATTRS}

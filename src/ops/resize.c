@@ -5,6 +5,7 @@
  * one neighbour, "linear" two, and with antialias the triangle is stretched by in / out when shrinking, cut at the
  * border and brought to sum 1 (as Pillow and PyTorch do). The gradient is the same table read the other way. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 struct axis {
     int64_t in, out, width; /* width: entries per output */
@@ -180,25 +181,24 @@ static sw_status resize_grad_grad(sw_graph *g, const sw_node *n, sw_value *const
 }
 
 /* ---- rows ---- */
-#define MODE(s_) {.name = "mode", .kind = SW_ATTR_STRING, .s = (s_)}
-#define ANTIALIAS {.name = "antialias", .kind = SW_ATTR_INT, .i = 1}
-#define SIZES(h, w) .inputs_count = 2, .ints = {NULL, (const int64_t[]){h, w}}
+#define ANTIALIAS SW_SET_INT("antialias", 1)
+#define SIZES(h, w) .inputs_count = 2, .ints = {NULL, SW_I64S(h, w)}
 #define PICTURE {{4, {1, 2, 5, 7}}, {1, {2}}}
 static const sw_sample resize_items[] = {
     {.note = "larger", SIZES(8, 9), .dims = PICTURE},
     {.note = "smaller", SIZES(2, 3), .dims = PICTURE},
-    {.note = "smaller, antialiased", SIZES(2, 3), .dims = PICTURE, .attrs = {ANTIALIAS}, .attrs_count = 1},
-    {.note = "one way each, antialiased", SIZES(9, 2), .dims = PICTURE, .attrs = {ANTIALIAS}, .attrs_count = 1},
-    {.note = "nearest", SIZES(3, 14), .dims = PICTURE, .attrs = {MODE("nearest")}, .attrs_count = 1},
+    {.note = "smaller, antialiased", SIZES(2, 3), .dims = PICTURE, SW_WITH(ANTIALIAS)},
+    {.note = "one way each, antialiased", SIZES(9, 2), .dims = PICTURE, SW_WITH(ANTIALIAS)},
+    {.note = "nearest", SIZES(3, 14), .dims = PICTURE, SW_WITH(SW_SET_TEXT("mode", "nearest"))},
     {.note = "bytes", SIZES(3, 4), .dims = PICTURE, .dtype = {SW_U8}, .integer_max = {256}},
 };
-static const sw_op_samples resize_samples = {6, resize_items};
+static const sw_op_samples resize_samples = SW_SAMPLES(resize_items);
 static const sw_sample resize_grad_items[] = {
     {.note = "larger", .inputs_count = 2, .dims = {{4, {1, 2, 8, 9}}, {4, {1, 2, 5, 7}}}},
-    {.note = "smaller, antialiased", .inputs_count = 2, .dims = {{4, {1, 2, 2, 3}}, {4, {1, 2, 5, 7}}}, .attrs = {ANTIALIAS}, .attrs_count = 1},
-    {.note = "nearest", .inputs_count = 2, .dims = {{4, {1, 2, 3, 14}}, {4, {1, 2, 5, 7}}}, .attrs = {MODE("nearest")}, .attrs_count = 1},
+    {.note = "smaller, antialiased", .inputs_count = 2, .dims = {{4, {1, 2, 2, 3}}, {4, {1, 2, 5, 7}}}, SW_WITH(ANTIALIAS)},
+    {.note = "nearest", .inputs_count = 2, .dims = {{4, {1, 2, 3, 14}}, {4, {1, 2, 5, 7}}}, SW_WITH(SW_SET_TEXT("mode", "nearest"))},
 };
-static const sw_op_samples resize_grad_samples = {3, resize_grad_items};
+static const sw_op_samples resize_grad_samples = SW_SAMPLES(resize_grad_items);
 
 #define RESIZE_ATTRS                                                                                                   \
     {"mode", SW_ATTR_STRING, .s = "linear", .choices = "nearest|linear", .doc = "one neighbour, or two along each axis"},   \

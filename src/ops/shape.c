@@ -4,6 +4,7 @@
  * Rows that keep the order of elements are views: a backend may give them their input's storage. Nothing computes, so all
  * element types pass but strings. A shape is a small i64 tensor whose contents inference follows symbol by symbol. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
 #define VIEW_ROW                                                                                                       \
@@ -86,12 +87,12 @@ static sw_status reshape_infer(sw_infer *infer)
 }
 
 static const sw_sample reshape_items[] = {
-    {.note = "split and merge", .inputs_count = 2, .dims = {{2, {6, 4}}, {1, {3}}}, .ints = {NULL, (const int64_t[]){2, 3, 4}}},
-    {.note = "one dim open", .inputs_count = 2, .dims = {{3, {2, 3, 4}}, {1, {2}}}, .ints = {NULL, (const int64_t[]){-1, 4}}},
-    {.note = "to a scalar", .inputs_count = 2, .dims = {{2, {1, 1}}, {1, {0}}}, .ints = {NULL, (const int64_t[]){0}}},
-    {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {2}}}, .ints = {NULL, (const int64_t[]){5, 0}}},
+    {.note = "split and merge", .inputs_count = 2, .dims = {{2, {6, 4}}, {1, {3}}}, .ints = {NULL, SW_I64S(2, 3, 4)}},
+    {.note = "one dim open", .inputs_count = 2, .dims = {{3, {2, 3, 4}}, {1, {2}}}, .ints = {NULL, SW_I64S(-1, 4)}},
+    {.note = "to a scalar", .inputs_count = 2, .dims = {{2, {1, 1}}, {1, {0}}}, .ints = {NULL, SW_I64S(0)}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {2}}}, .ints = {NULL, SW_I64S(5, 0)}},
 };
-static const sw_op_samples reshape_samples = {4, reshape_items};
+static const sw_op_samples reshape_samples = SW_SAMPLES(reshape_items);
 
 const sw_op sw_op_reshape = {
     SW_ROW,
@@ -128,14 +129,11 @@ static sw_status squeeze_infer(sw_infer *infer)
     return SW_OK;
 }
 
-#define INTS(name_, ...)                                                                                               \
-    {.name = (name_), .kind = SW_ATTR_INTS, .count = (int)(sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t)),        \
-     .ints = (const int64_t[]){__VA_ARGS__}}
 static const sw_sample squeeze_items[] = {
-    {.note = "named", .inputs_count = 1, .dims = {{4, {1, 3, 1, 2}}}, .attrs = {INTS("axes", 0, -2)}, .attrs_count = 1},
+    {.note = "named", .inputs_count = 1, .dims = {{4, {1, 3, 1, 2}}}, SW_WITH(SW_SET_INTS("axes", 0, -2))},
     {.note = "all of size 1", .inputs_count = 1, .dims = {{4, {1, 3, 1, 2}}}},
 };
-static const sw_op_samples squeeze_samples = {2, squeeze_items};
+static const sw_op_samples squeeze_samples = SW_SAMPLES(squeeze_items);
 
 const sw_op sw_op_squeeze = {
     SW_ROW,
@@ -171,10 +169,10 @@ static sw_status unsqueeze_infer(sw_infer *infer)
 }
 
 static const sw_sample unsqueeze_items[] = {
-    {.note = "front and back", .inputs_count = 1, .dims = {{2, {3, 2}}}, .attrs = {INTS("axes", 0, -1)}, .attrs_count = 1},
-    {.note = "a scalar", .inputs_count = 1, .dims = {{0}}, .attrs = {INTS("axes", 0)}, .attrs_count = 1},
+    {.note = "front and back", .inputs_count = 1, .dims = {{2, {3, 2}}}, SW_WITH(SW_SET_INTS("axes", 0, -1))},
+    {.note = "a scalar", .inputs_count = 1, .dims = {{0}}, SW_WITH(SW_SET_INTS("axes", 0))},
 };
-static const sw_op_samples unsqueeze_samples = {2, unsqueeze_items};
+static const sw_op_samples unsqueeze_samples = SW_SAMPLES(unsqueeze_items);
 
 const sw_op sw_op_unsqueeze = {
     SW_ROW,
@@ -205,10 +203,10 @@ static sw_status flatten_infer(sw_infer *infer)
 
 static const sw_sample flatten_items[] = {
     {.note = "pictures", .inputs_count = 1, .dims = {{4, {2, 3, 2, 2}}}},
-    {.note = "from the start", .inputs_count = 1, .dims = {{2, {2, 3}}}, .attrs = {{.name = "axis", .kind = SW_ATTR_INT, .i = 0}}, .attrs_count = 1},
+    {.note = "from the start", .inputs_count = 1, .dims = {{2, {2, 3}}}, SW_WITH(SW_SET_INT("axis", 0))},
     {.note = "nothing", .inputs_count = 1, .dims = {{3, {0, 3, 2}}}},
 };
-static const sw_op_samples flatten_samples = {3, flatten_items};
+static const sw_op_samples flatten_samples = SW_SAMPLES(flatten_items);
 
 const sw_op sw_op_flatten = {
     SW_ROW,
@@ -289,11 +287,11 @@ static sw_status transpose_grad(sw_graph *g, const sw_node *n, sw_value *const *
 
 static const sw_sample transpose_items[] = {
     {.note = "reversed", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
-    {.note = "channels last", .inputs_count = 1, .dims = {{4, {2, 3, 4, 5}}}, .attrs = {INTS("permutation", 0, 2, 3, 1)}, .attrs_count = 1},
+    {.note = "channels last", .inputs_count = 1, .dims = {{4, {2, 3, 4, 5}}}, SW_WITH(SW_SET_INTS("permutation", 0, 2, 3, 1))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "nothing", .inputs_count = 1, .dims = {{2, {0, 3}}}},
 };
-static const sw_op_samples transpose_samples = {4, transpose_items};
+static const sw_op_samples transpose_samples = SW_SAMPLES(transpose_items);
 
 const sw_op sw_op_transpose = {
     SW_ROW,
@@ -355,12 +353,12 @@ static sw_status sum_back_grad(sw_graph *g, const sw_node *n, sw_value *const *d
 }
 
 static const sw_sample expand_items[] = {
-    {.note = "new and old axes", .inputs_count = 2, .dims = {{2, {3, 1}}, {1, {3}}}, .ints = {NULL, (const int64_t[]){2, 3, 4}}},
-    {.note = "a scalar", .inputs_count = 2, .dims = {{0}, {1, {2}}}, .ints = {NULL, (const int64_t[]){2, 3}}},
-    {.note = "x is wider", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {1}}}, .ints = {NULL, (const int64_t[]){1}}},
-    {.note = "nothing", .inputs_count = 2, .dims = {{1, {1}}, {1, {2}}}, .ints = {NULL, (const int64_t[]){0, 2}}},
+    {.note = "new and old axes", .inputs_count = 2, .dims = {{2, {3, 1}}, {1, {3}}}, .ints = {NULL, SW_I64S(2, 3, 4)}},
+    {.note = "a scalar", .inputs_count = 2, .dims = {{0}, {1, {2}}}, .ints = {NULL, SW_I64S(2, 3)}},
+    {.note = "x is wider", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {1}}}, .ints = {NULL, SW_I64S(1)}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{1, {1}}, {1, {2}}}, .ints = {NULL, SW_I64S(0, 2)}},
 };
-static const sw_op_samples expand_samples = {4, expand_items};
+static const sw_op_samples expand_samples = SW_SAMPLES(expand_items);
 
 const sw_op sw_op_expand = {
     SW_ROW,
@@ -430,10 +428,10 @@ static sw_status tile_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 }
 
 static const sw_sample tile_items[] = {
-    {.note = "matrix", .inputs_count = 2, .dims = {{2, {2, 3}}, {1, {2}}}, .ints = {NULL, (const int64_t[]){3, 2}}},
-    {.note = "nothing", .inputs_count = 2, .dims = {{1, {2}}, {1, {1}}}, .ints = {NULL, (const int64_t[]){0}}},
+    {.note = "matrix", .inputs_count = 2, .dims = {{2, {2, 3}}, {1, {2}}}, .ints = {NULL, SW_I64S(3, 2)}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{1, {2}}, {1, {1}}}, .ints = {NULL, SW_I64S(0)}},
 };
-static const sw_op_samples tile_samples = {2, tile_items};
+static const sw_op_samples tile_samples = SW_SAMPLES(tile_items);
 
 const sw_op sw_op_tile = {
     SW_ROW,
@@ -487,10 +485,10 @@ static sw_status shape_reference(const sw_call *call)
 
 static const sw_sample shape_items[] = {
     {.note = "whole", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
-    {.note = "part", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, .attrs = {{.name = "start", .kind = SW_ATTR_INT, .i = 1}, {.name = "end", .kind = SW_ATTR_INT, .i = -1}}, .attrs_count = 2},
+    {.note = "part", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INT("start", 1), SW_SET_INT("end", -1))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
 };
-static const sw_op_samples shape_samples = {3, shape_items};
+static const sw_op_samples shape_samples = SW_SAMPLES(shape_items);
 
 const sw_op sw_op_shape = {
     SW_ROW,
@@ -551,10 +549,10 @@ static sw_status constant_of_shape_reference(const sw_call *call)
 }
 
 static const sw_sample constant_of_shape_items[] = {
-    {.note = "zeros", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {(const int64_t[]){2, 3}}},
-    {.note = "a scalar", .inputs_count = 1, .dims = {{1, {0}}}, .ints = {(const int64_t[]){0}}},
+    {.note = "zeros", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {SW_I64S(2, 3)}},
+    {.note = "a scalar", .inputs_count = 1, .dims = {{1, {0}}}, .ints = {SW_I64S(0)}},
 };
-static const sw_op_samples constant_of_shape_samples = {2, constant_of_shape_items};
+static const sw_op_samples constant_of_shape_samples = SW_SAMPLES(constant_of_shape_items);
 
 const sw_op sw_op_constant_of_shape = {
     SW_ROW,

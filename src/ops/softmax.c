@@ -3,6 +3,7 @@
  * The largest element is taken away before the exponential, so that nothing overflows and a row of equal numbers is exact.
  * Gradients are written in the output, which the forward pass has anyway. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 static sw_status softmax_infer(sw_infer *infer)
 {
@@ -75,14 +76,13 @@ static sw_status log_softmax_grad(sw_graph *g, const sw_node *n, sw_value *const
     return sw_graph_status(g);
 }
 
-#define AXIS(n) {.name = "axis", .kind = SW_ATTR_INT, .i = (n)}
 static const sw_sample softmax_items[] = {
     {.note = "last", .inputs_count = 1, .dims = {{2, {3, 5}}}},
-    {.note = "middle", .inputs_count = 1, .dims = {{3, {2, 4, 3}}}, .attrs = {AXIS(1)}, .attrs_count = 1},
+    {.note = "middle", .inputs_count = 1, .dims = {{3, {2, 4, 3}}}, SW_WITH(SW_SET_INT("axis", 1))},
     {.note = "large numbers", .inputs_count = 1, .dims = {{2, {2, 5}}}, .low = 500, .high = 510},
     {.note = "nothing", .inputs_count = 1, .dims = {{2, {0, 5}}}},
 };
-static const sw_op_samples softmax_samples = {4, softmax_items};
+static const sw_op_samples softmax_samples = SW_SAMPLES(softmax_items);
 
 #define SOFTMAX_ROW                                                                                                    \
     .inputs = {{"x", SW_FLOATING}}, .outputs = {{"y", SW_SAME_AS("x")}},                                               \

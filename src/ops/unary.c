@@ -3,6 +3,7 @@
  * A row adds its formula and the formula of its slope; dims, the walk and the cost are shared. Slopes are written in
  * terms of the output where that spares keeping the input. Rows whose integers must stay exact have a body of their own. */
 #include "ops/row.h"
+#include "ops/sample.h"
 
 #define UNARY_ROW .infer = sw_infer_elementwise, .samples = &unary_samples
 #define FLOAT_PORTS .inputs = {{"x", SW_FLOATING}}, .outputs = {{"y", SW_SAME_AS("x")}}
@@ -15,13 +16,13 @@ static const sw_sample unary_items[] = {
     {.note = "scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "nothing", .inputs_count = 1, .dims = {{2, {4, 0}}}},
 };
-static const sw_op_samples unary_samples = {3, unary_items};
+static const sw_op_samples unary_samples = SW_SAMPLES(unary_items);
 
 static const sw_sample positive_items[] = {
     {.note = "positive", .inputs_count = 1, .dims = {{2, {3, 7}}}, .low = 0.1, .high = 3},
     {.note = "scalar", .inputs_count = 1, .dims = {{0}}, .low = 0.1, .high = 3},
 };
-static const sw_op_samples positive_samples = {2, positive_items};
+static const sw_op_samples positive_samples = SW_SAMPLES(positive_items);
 
 /* ---- exact for integers: Neg Abs Sign ---- */
 static sw_status exact_unary(const sw_call *call, double (*f)(double), int64_t (*i)(int64_t), uint64_t (*u)(uint64_t))
@@ -381,7 +382,7 @@ static const sw_sample clip_items[] = {
     {.note = "high only", .inputs_count = 3, .dims = {{2, {3, 5}}, {0}, {0}}, .absent = 2},
     {.note = "neither", .inputs_count = 1, .dims = {{1, {5}}}},
 };
-static const sw_op_samples clip_samples = {4, clip_items};
+static const sw_op_samples clip_samples = SW_SAMPLES(clip_items);
 
 const sw_op sw_op_clip = {
     SW_ROW,
@@ -438,13 +439,13 @@ static sw_status cast_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 }
 
 static const sw_sample cast_items[] = {
-    {.note = "f64 to f64", .inputs_count = 1, .dims = {{2, {3, 5}}}, .attrs = {SW_ATTR_D("to", SW_F64)}, .attrs_count = 1, .dtype = {SW_F64}},
-    {.note = "f32 to i32", .inputs_count = 1, .dims = {{2, {3, 5}}}, .attrs = {SW_ATTR_D("to", SW_I32)}, .attrs_count = 1, .dtype = {SW_F32}, .smooth_off = true},
-    {.note = "u8 to f32", .inputs_count = 1, .dims = {{2, {3, 5}}}, .attrs = {SW_ATTR_D("to", SW_F32)}, .attrs_count = 1, .dtype = {SW_U8}, .integer_max = {256}, .smooth_off = true},
-    {.note = "f32 to bool", .inputs_count = 1, .dims = {{1, {9}}}, .attrs = {SW_ATTR_D("to", SW_BOOL)}, .attrs_count = 1, .dtype = {SW_F32}, .smooth_off = true},
-    {.note = "f32 to bf16", .inputs_count = 1, .dims = {{1, {9}}}, .attrs = {SW_ATTR_D("to", SW_BF16)}, .attrs_count = 1, .dtype = {SW_F32}, .smooth_off = true},
+    {.note = "f64 to f64", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_F64)), .dtype = {SW_F64}},
+    {.note = "f32 to i32", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_I32)), .dtype = {SW_F32}, .smooth_off = true},
+    {.note = "u8 to f32", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_F32)), .dtype = {SW_U8}, .integer_max = {256}, .smooth_off = true},
+    {.note = "f32 to bool", .inputs_count = 1, .dims = {{1, {9}}}, SW_WITH(SW_SET_DTYPE("to", SW_BOOL)), .dtype = {SW_F32}, .smooth_off = true},
+    {.note = "f32 to bf16", .inputs_count = 1, .dims = {{1, {9}}}, SW_WITH(SW_SET_DTYPE("to", SW_BF16)), .dtype = {SW_F32}, .smooth_off = true},
 };
-static const sw_op_samples cast_samples = {5, cast_items};
+static const sw_op_samples cast_samples = SW_SAMPLES(cast_items);
 
 const sw_op sw_op_cast = {
     SW_ROW,
