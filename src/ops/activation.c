@@ -1,7 +1,7 @@
 /* activation.c: y = f(x), one number in, one number out.
  *
- * Every row here is elementwise, so they share shape inference, the walk over elements and the cost model; a row adds only
- * its formula and the formula of its slope. The slope is written in terms of the input or the output, whichever is
+ * Every row here is elementwise, so they share shape inference, the walk over elements and the cost model; a row adds
+ * only its formula and the formula of its slope. The slope is written in terms of the input or the output, whichever is
  * cheaper to keep for the backward pass. The formulas are also known by name, for rows that apply one to their result.
  * This file knows nothing of vector instructions: fast versions live in the backends. */
 #include "ops/activation.h"
@@ -20,11 +20,17 @@ static const sw_sample activation_items[] = {
 };
 static const sw_op_samples activation_samples = SW_SAMPLES(activation_items);
 
-
-
 /* ---- Relu ---- */
-static double none_at(double x, double alpha, double beta) { NO_PARAMETERS; return x; }
-static double relu_at(double x, double alpha, double beta) { NO_PARAMETERS; return x > 0 || isnan(x) ? x : 0; }
+static double none_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return x;
+}
+static double relu_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return x > 0 || isnan(x) ? x : 0;
+}
 SW_UNARY_BODY(relu, 1)
 
 static sw_status relu_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -73,7 +79,11 @@ const sw_op sw_op_relu_grad = {
 };
 
 /* ---- Tanh, Sigmoid ---- */
-static double tanh_at(double x, double alpha, double beta) { NO_PARAMETERS; return tanh(x); }
+static double tanh_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return tanh(x);
+}
 SW_UNARY_BODY(tanh, 12)
 
 /* 1 - y^2 */
@@ -125,7 +135,11 @@ const sw_op sw_op_sigmoid = {
 };
 
 /* ---- LeakyRelu, Elu ---- */
-static double leaky_relu_at(double x, double alpha, double beta) { NO_BETA; return x >= 0 ? x : alpha * x; }
+static double leaky_relu_at(double x, double alpha, double beta)
+{
+    NO_BETA;
+    return x >= 0 ? x : alpha * x;
+}
 SW_UNARY_BODY(leaky_relu, 2)
 
 static sw_status leaky_relu_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -149,7 +163,11 @@ const sw_op sw_op_leaky_relu = {
     .samples = &activation_samples,
 };
 
-static double elu_at(double x, double alpha, double beta) { NO_BETA; return x >= 0 ? x : alpha * expm1(x); }
+static double elu_at(double x, double alpha, double beta)
+{
+    NO_BETA;
+    return x >= 0 ? x : alpha * expm1(x);
+}
 SW_UNARY_BODY(elu, 10)
 
 /* below 0: alpha exp(x) = y + alpha */
@@ -176,7 +194,11 @@ const sw_op sw_op_elu = {
 
 /* ---- Gelu: x times the normal distribution function ---- */
 #define GELU_CUBE 0.044715
-static double gelu_at(double x, double alpha, double beta) { NO_PARAMETERS; return 0.5 * x * (1 + erf(x * M_SQRT1_2)); }
+static double gelu_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return 0.5 * x * (1 + erf(x * M_SQRT1_2));
+}
 static double gelu_tanh_at(double x, double alpha, double beta)
 {
     NO_PARAMETERS;
@@ -189,10 +211,7 @@ static sw_status gelu_reference(const sw_call *call)
 {
     return sw_reference_unary(call, gelu_by_tanh(call->node) ? gelu_tanh_at : gelu_at);
 }
-static sw_cost gelu_cost(const sw_call *call)
-{
-    return sw_cost_of(call, 25 * sw_cost_elements(&call->outputs[0]));
-}
+static sw_cost gelu_cost(const sw_call *call) { return sw_cost_of(call, 25 * sw_cost_elements(&call->outputs[0])); }
 
 /* d/dx x P(x) = P(x) + x p(x), p the normal density exp(-x^2 / 2) / sqrt(2 pi) */
 static sw_value *gelu_slope(sw_graph *g, sw_value *x)
@@ -223,7 +242,12 @@ static sw_status gelu_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 
 static const sw_sample gelu_items[] = {
     {.note = "exact", .inputs_count = 1, .dims = {{2, {3, 7}}}, .low = -4, .high = 4},
-    {.note = "by tanh", .inputs_count = 1, .dims = {{2, {3, 7}}}, SW_WITH(SW_SET_TEXT("approximate", "tanh")), .low = -4, .high = 4},
+    {.note = "by tanh",
+     .inputs_count = 1,
+     .dims = {{2, {3, 7}}},
+     SW_WITH(SW_SET_TEXT("approximate", "tanh")),
+     .low = -4,
+     .high = 4},
     {.note = "nothing", .inputs_count = 1, .dims = {{1, {0}}}},
 };
 static const sw_op_samples gelu_samples = SW_SAMPLES(gelu_items);
@@ -231,7 +255,8 @@ static const sw_op_samples gelu_samples = SW_SAMPLES(gelu_items);
 const sw_op sw_op_gelu = {
     SW_ROW,
     .name = "Gelu",
-    .doc = "x * P(x), P the standard normal distribution function: x/2 * (1 + erf(x / sqrt(2))); with approximate \"tanh\" "
+    .doc = "x * P(x), P the standard normal distribution function: x/2 * (1 + erf(x / sqrt(2))); with approximate "
+           "\"tanh\" "
            "x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))).",
     FLOAT_PORTS,
     .attrs = {{"approximate", SW_ATTR_STRING, .s = "none", .choices = "none|tanh", .doc = "the formula for P"}},
@@ -315,7 +340,8 @@ const sw_op sw_op_hard_sigmoid = {
     .name = "HardSigmoid",
     .doc = "alpha * x + beta, clipped to 0..1, elementwise.",
     FLOAT_PORTS,
-    .attrs = {{"alpha", SW_ATTR_FLOAT, .f = 0.2, .doc = "the slope"}, {"beta", SW_ATTR_FLOAT, .f = 0.5, .doc = "the value at 0"}},
+    .attrs = {{"alpha", SW_ATTR_FLOAT, .f = 0.2, .doc = "the slope"},
+              {"beta", SW_ATTR_FLOAT, .f = 0.5, .doc = "the value at 0"}},
     ACTIVATION,
     .grad = {SW_GRAD_RULE, hard_sigmoid_grad, SW_KEEP_OUTPUT(0)},
     .cost = hard_sigmoid_cost,
@@ -430,7 +456,8 @@ sw_value *sw_elu(sw_graph *g, sw_value *x, double alpha)
 }
 sw_value *sw_gelu(sw_graph *g, sw_value *x, bool tanh_approximation)
 {
-    return sw_row_add(g, "Gelu", SW_VALUES(x), SW_ATTRS(SW_ATTR_S("approximate", tanh_approximation ? "tanh" : "none")));
+    return sw_row_add(g, "Gelu", SW_VALUES(x),
+                      SW_ATTRS(SW_ATTR_S("approximate", tanh_approximation ? "tanh" : "none")));
 }
 sw_value *sw_silu(sw_graph *g, sw_value *x) { return sw_unary(g, "Silu", x); }
 sw_value *sw_softplus(sw_graph *g, sw_value *x) { return sw_unary(g, "Softplus", x); }

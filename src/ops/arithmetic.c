@@ -2,7 +2,8 @@
  *
  * Operands broadcast as NumPy's do and have one element type. Each formula is given for floating point (in double),
  * signed and unsigned integers; integers wrap, a division by zero gives 0, so that no input can trap. Gradients are
- * summed over the axes that were broadcast. Dims arithmetic on shapes follows: Add of two shapes is known when they are. */
+ * summed over the axes that were broadcast. Dims arithmetic on shapes follows: Add of two shapes is known when they
+ * are. */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -282,7 +283,8 @@ static sw_status mod_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw
 const sw_op sw_op_mod = {
     SW_ROW,
     .name = "Mod",
-    .doc = "The remainder of a / b with the sign of b (Python's %), elementwise with broadcasting; integers give 0 for b = 0.",
+    .doc = "The remainder of a / b with the sign of b (Python's %), elementwise with broadcasting; integers give 0 for "
+           "b = 0.",
     BINARY_PORTS,
     .infer = sw_infer_elementwise,
     .grad = {SW_GRAD_RULE, mod_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1)},
@@ -320,10 +322,7 @@ static sw_status sum_to_body(const sw_call *call, sw_arena *desk)
     return SW_OK;
 }
 
-static sw_status sum_to_reference(const sw_call *call)
-{
-    return sw_on_desk(call, sum_to_body);
-}
+static sw_status sum_to_reference(const sw_call *call) { return sw_on_desk(call, sum_to_body); }
 
 static sw_status sum_to_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {

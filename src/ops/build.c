@@ -1,7 +1,7 @@
 /* build.c: the small steps that builders and gradient rules are written in.
  *
- * A gradient rule reads as its formula; what broadcasting did to a value on the way forward is undone here, in one place.
- * Every function gives NULL once the graph has failed, as the public builders do. */
+ * A gradient rule reads as its formula; what broadcasting did to a value on the way forward is undone here, in one
+ * place. Every function gives NULL once the graph has failed, as the public builders do. */
 #include "ops/row.h"
 
 sw_value *sw_row_add(sw_graph *g, const char *op, int inputs_count, sw_value *const *inputs, int attrs_count,
@@ -10,20 +10,14 @@ sw_value *sw_row_add(sw_graph *g, const char *op, int inputs_count, sw_value *co
     return sw_node_add(g, op, inputs, inputs_count, attrs, attrs_count, NULL, 1);
 }
 
-sw_value *sw_unary(sw_graph *g, const char *op, sw_value *x)
-{
-    return sw_row_add(g, op, SW_VALUES(x), SW_NO_ATTRS);
-}
+sw_value *sw_unary(sw_graph *g, const char *op, sw_value *x) { return sw_row_add(g, op, SW_VALUES(x), SW_NO_ATTRS); }
 
 sw_value *sw_binary_of(sw_graph *g, const char *op, sw_value *a, sw_value *b)
 {
     return sw_row_add(g, op, SW_VALUES(a, b), SW_NO_ATTRS);
 }
 
-int sw_value_rank(const sw_value *value)
-{
-    return value == NULL || value == SW_NONE ? -1 : sw_value_type(value)->rank;
-}
+int sw_value_rank(const sw_value *value) { return value == NULL || value == SW_NONE ? -1 : sw_value_type(value)->rank; }
 
 sw_dtype sw_value_dtype(const sw_value *value)
 {

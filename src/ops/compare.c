@@ -23,14 +23,17 @@ RELATION(greater_equal, >=)
 static const sw_sample relation_items[] = {
     {.note = "equal dims", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {3, 5}}}},
     {.note = "both ways", .inputs_count = 2, .dims = {{3, {2, 1, 4}}, {2, {3, 1}}}},
-    {.note = "integers", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {5}}}, .dtype = {SW_I32, SW_I32}, .integer_max = {4, 4}},
+    {.note = "integers",
+     .inputs_count = 2,
+     .dims = {{2, {4, 5}}, {1, {5}}},
+     .dtype = {SW_I32, SW_I32},
+     .integer_max = {4, 4}},
     {.note = "scalar", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}},
     {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {3}}}},
 };
 static const sw_op_samples relation_samples = SW_SAMPLES(relation_items);
 
-#define ORDERED_PORTS                                                                                                  \
-    .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}}, .outputs = {{"y", SW_DT(SW_BOOL)}}
+#define ORDERED_PORTS .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}}, .outputs = {{"y", SW_DT(SW_BOOL)}}
 #define RELATION_ROW                                                                                                   \
     .infer = sw_infer_elementwise, .grad = {SW_NOT_DIFFERENTIABLE}, .cost = sw_cost_elementwise,                       \
     .samples = &relation_samples
@@ -137,7 +140,11 @@ static const sw_sample bool_items[] = {
 };
 static const sw_op_samples bool_samples = SW_SAMPLES(bool_items);
 
-static double not_at(double x, double alpha, double beta) { (void)alpha, (void)beta; return x == 0; }
+static double not_at(double x, double alpha, double beta)
+{
+    (void)alpha, (void)beta;
+    return x == 0;
+}
 SW_UNARY_BODY(not, 1)
 const sw_op sw_op_not = {
     SW_ROW,
@@ -153,7 +160,11 @@ const sw_op sw_op_not = {
     .samples = &bool_samples,
 };
 
-static double is_nan_at(double x, double alpha, double beta) { (void)alpha, (void)beta; return isnan(x); }
+static double is_nan_at(double x, double alpha, double beta)
+{
+    (void)alpha, (void)beta;
+    return isnan(x);
+}
 SW_UNARY_BODY(is_nan, 1)
 const sw_op sw_op_is_nan = {
     SW_ROW,
@@ -203,7 +214,7 @@ const sw_op sw_op_where = {
     SW_ROW,
     .name = "Where",
     .doc = "`yes` where the condition is true, else `no`; all three broadcast.",
-    .inputs = {{"condition", SW_DT(SW_BOOL)}, {"yes", SW_ANY & ~SW_DT(SW_STRING)}, {"no", SW_SAME_AS("yes")}},
+    .inputs = {{"condition", SW_DT(SW_BOOL)}, {"yes", SW_MOVABLE}, {"no", SW_SAME_AS("yes")}},
     .outputs = {{"y", SW_SAME_AS("yes")}},
     .infer = sw_infer_elementwise,
     .grad = {SW_GRAD_RULE, where_grad, SW_KEEP_INPUT(0)},

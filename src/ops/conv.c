@@ -1,8 +1,9 @@
-/* conv.c: convolution over one to three spatial axes, with strides, padding, dilation and groups, and both its gradients.
+/* conv.c: convolution over one to three spatial axes, with strides, padding, dilation and groups, and both its
+ * gradients.
  *
  * The three rows are one sum seen from three sides: y[n,m,o] += x[n,c,i] * w[m,c,k] over all pairs (o, k) whose input
- * position i = o * stride - begin + k * dilation exists. One loop visits them, a row of the output at a time; what it adds
- * to what is the only difference. Each is linear in both operands, so they are each other's gradients as well. */
+ * position i = o * stride - begin + k * dilation exists. One loop visits them, a row of the output at a time; what it
+ * adds to what is the only difference. Each is linear in both operands, so they are each other's gradients as well. */
 #include "ops/product.h"
 #include "ops/sample.h"
 
@@ -25,13 +26,15 @@ static sw_status conv_types(sw_infer *infer, const sw_type *x, const sw_type *w,
     sw_dim channels = sw_dim_mul(infer->g, w->dims[1], groups);
     SW_TRY(sw_infer_agree(infer, x->dims[1], channels, "channels of x and groups * channels of the weight"));
     if (sw_dim_known(w->dims[0]) && w->dims[0] % groups != 0)
-        return sw_infer_fail(infer, "%lld output channels do not divide into %lld groups", (long long)w->dims[0], (long long)groups);
+        return sw_infer_fail(infer, "%lld output channels do not divide into %lld groups", (long long)w->dims[0],
+                             (long long)groups);
     y->rank = x->rank;
     y->dims[0] = x->dims[0];
     y->dims[1] = w->dims[0];
     for (int i = 0; i < axes; i++) {
         int k = 3 - axes + i;
-        sw_dim out = sw_geometry_out(infer->g, x->dims[2 + i], w->dims[2 + i], g.stride[k], g.dilation[k], g.begin[k], g.end[k], false);
+        sw_dim out = sw_geometry_out(infer->g, x->dims[2 + i], w->dims[2 + i], g.stride[k], g.dilation[k], g.begin[k],
+                                     g.end[k], false);
         if (sw_dim_known(x->dims[2 + i]) && sw_dim_known(w->dims[2 + i]) && (out <= 0 || w->dims[2 + i] < 1))
             return sw_infer_fail(infer, "a kernel of %lld does not fit into axis %d of %lld with its padding",
                                  (long long)w->dims[2 + i], 2 + i, (long long)x->dims[2 + i]);
@@ -76,7 +79,8 @@ static sw_status conv_grad_weight_infer(sw_infer *infer)
 }
 
 /* ---- the sum ---- */
-static sw_status conv_geometry(const sw_call *call, const sw_view *x, const sw_view *w, const sw_view *y, sw_geometry *g)
+static sw_status conv_geometry(const sw_call *call, const sw_view *x, const sw_view *w, const sw_view *y,
+                               sw_geometry *g)
 {
     int axes = x->rank - 2;
     SW_TRY(sw_geometry_read(call->node, axes, g));
@@ -110,7 +114,8 @@ static double conv_plane(const sw_geometry *g, const int64_t k[3], enum side sid
     for (int64_t d = first[0]; d < end[0]; d++)
         for (int64_t h = first[1]; h < end[1]; h++) {
             double *yr = y + (d * g->out[1] + h) * g->out[2];
-            double *xr = x + ((d * g->stride[0] + shift[0]) * g->in[1] + h * g->stride[1] + shift[1]) * g->in[2] + shift[2];
+            double *xr =
+                x + ((d * g->stride[0] + shift[0]) * g->in[1] + h * g->stride[1] + shift[1]) * g->in[2] + shift[2];
             int64_t step = g->stride[2];
             if (side == FORWARD)
                 for (int64_t o = first[2]; o < end[2]; o++)
@@ -157,7 +162,8 @@ sw_status sw_conv_compute(const sw_call *call, sw_arena *desk, double **values)
     int64_t out = g.out[0] * g.out[1] * g.out[2];
     for (int64_t i = 0; sw_call_given(call, 2) && i < g.batch * g.outputs; i++)
         for (int64_t o = 0; o < out; o++)
-            yv[i * out + o] = sw_load_f64(call->inputs[2].dtype, call->inputs[2].data, i % g.outputs * call->inputs[2].strides[0]);
+            yv[i * out + o] =
+                sw_load_f64(call->inputs[2].dtype, call->inputs[2].data, i % g.outputs * call->inputs[2].strides[0]);
     conv_sum(&g, FORWARD, xv, wv, yv);
     *values = yv;
     return SW_OK;
@@ -207,8 +213,14 @@ static sw_cost conv_cost_of(const sw_call *call, const sw_view *w, const sw_view
     return sw_cost_of(call, 2 * taps * sw_cost_elements(y));
 }
 sw_cost sw_conv_cost(const sw_call *call) { return conv_cost_of(call, &call->inputs[1], &call->outputs[0]); }
-static sw_cost conv_grad_data_cost(const sw_call *call) { return conv_cost_of(call, &call->inputs[1], &call->inputs[0]); }
-static sw_cost conv_grad_weight_cost(const sw_call *call) { return conv_cost_of(call, &call->outputs[0], &call->inputs[0]); }
+static sw_cost conv_grad_data_cost(const sw_call *call)
+{
+    return conv_cost_of(call, &call->inputs[1], &call->inputs[0]);
+}
+static sw_cost conv_grad_weight_cost(const sw_call *call)
+{
+    return conv_cost_of(call, &call->outputs[0], &call->inputs[0]);
+}
 
 /* ---- gradients ---- */
 static sw_value *with_attrs_of(sw_graph *g, const sw_node *n, const char *op, sw_value *a, sw_value *b, sw_value *c)
@@ -254,19 +266,26 @@ static sw_status conv_grad_weight_grad(sw_graph *g, const sw_node *n, sw_value *
 
 /* ---- samples ---- */
 #define SAME_3X3 SW_WITH(SW_SET_INTS("pads", 1, 1, 1, 1))
-#define WILD SW_WITH(SW_SET_INTS("pads", 1, 0, 2, 1), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("dilations", 2, 1), SW_SET_INT("groups", 2))
+#define WILD                                                                                                           \
+    SW_WITH(SW_SET_INTS("pads", 1, 0, 2, 1), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("dilations", 2, 1),             \
+            SW_SET_INT("groups", 2))
 #define DEPTHWISE SW_WITH(SW_SET_INTS("pads", 1, 1, 1, 1), SW_SET_INT("groups", 3))
 #define LINE SW_WITH(SW_SET_INTS("pads", 2, 1), SW_SET_INTS("strides", 2))
 #define SOLID SW_WITH(SW_SET_INTS("pads", 1, 0, 1, 0, 1, 0))
 
 /* x, w, y of each kind of convolution, in the order in which a row takes them. */
+/* clang-format off */
 #define CONV_X {4, {2, 3, 5, 6}}
 #define CONV_W {4, {4, 3, 3, 3}}
+/* clang-format on */
 static const sw_sample conv_items[] = {
     {.note = "plain", .inputs_count = 3, .dims = {CONV_X, CONV_W, {1, {4}}}},
     {.note = "same size", .inputs_count = 2, .dims = {CONV_X, CONV_W}, SAME_3X3},
     {.note = "1x1", .inputs_count = 3, .dims = {CONV_X, {4, {2, 3, 1, 1}}, {1, {2}}}},
-    {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}, {1, {6}}}, WILD},
+    {.note = "strides, dilation, groups, uneven pads",
+     .inputs_count = 3,
+     .dims = {{4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}, {1, {6}}},
+     WILD},
     {.note = "depthwise", .inputs_count = 2, .dims = {CONV_X, {4, {6, 1, 3, 3}}}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 3, 9}}, {3, {2, 3, 4}}, {1, {2}}}, LINE},
     {.note = "three axes", .inputs_count = 2, .dims = {{5, {1, 2, 3, 4, 3}}, {5, {2, 2, 2, 2, 2}}}, SOLID},
@@ -277,7 +296,10 @@ static const sw_op_samples conv_samples = SW_SAMPLES(conv_items);
 static const sw_sample conv_grad_data_items[] = {
     {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_W, CONV_X}},
     {.note = "same size", .inputs_count = 3, .dims = {{4, {2, 4, 5, 6}}, CONV_W, CONV_X}, SAME_3X3},
-    {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 6, 3, 3}}, {4, {6, 2, 3, 2}}, {4, {2, 4, 7, 8}}}, WILD},
+    {.note = "strides, dilation, groups, uneven pads",
+     .inputs_count = 3,
+     .dims = {{4, {2, 6, 3, 3}}, {4, {6, 2, 3, 2}}, {4, {2, 4, 7, 8}}},
+     WILD},
     {.note = "depthwise", .inputs_count = 3, .dims = {{4, {2, 6, 5, 6}}, {4, {6, 1, 3, 3}}, CONV_X}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 2, 5}}, {3, {2, 3, 4}}, {3, {2, 3, 9}}}, LINE},
 };
@@ -286,7 +308,10 @@ static const sw_op_samples conv_grad_data_samples = SW_SAMPLES(conv_grad_data_it
 static const sw_sample conv_grad_weight_items[] = {
     {.note = "plain", .inputs_count = 3, .dims = {{4, {2, 4, 3, 4}}, CONV_X, CONV_W}},
     {.note = "same size", .inputs_count = 3, .dims = {{4, {2, 4, 5, 6}}, CONV_X, CONV_W}, SAME_3X3},
-    {.note = "strides, dilation, groups, uneven pads", .inputs_count = 3, .dims = {{4, {2, 6, 3, 3}}, {4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}}, WILD},
+    {.note = "strides, dilation, groups, uneven pads",
+     .inputs_count = 3,
+     .dims = {{4, {2, 6, 3, 3}}, {4, {2, 4, 7, 8}}, {4, {6, 2, 3, 2}}},
+     WILD},
     {.note = "depthwise", .inputs_count = 3, .dims = {{4, {2, 6, 5, 6}}, CONV_X, {4, {6, 1, 3, 3}}}, DEPTHWISE},
     {.note = "one axis", .inputs_count = 3, .dims = {{3, {2, 2, 5}}, {3, {2, 3, 9}}, {3, {2, 3, 4}}}, LINE},
     {.note = "no pictures", .inputs_count = 3, .dims = {{4, {0, 4, 3, 4}}, {4, {0, 3, 5, 6}}, CONV_W}},
@@ -297,7 +322,8 @@ static const sw_op_samples conv_grad_weight_samples = SW_SAMPLES(conv_grad_weigh
 const sw_op sw_op_conv = {
     SW_ROW,
     .name = "Conv",
-    .doc = "Convolution (cross-correlation) of x [N, C, spatial…] with w [M, C / groups, kernel…], plus b [M]: [N, M, spatial…], "
+    .doc = "Convolution (cross-correlation) of x [N, C, spatial…] with w [M, C / groups, kernel…], plus b [M]: [N, M, "
+           "spatial…], "
            "1 to 3 spatial axes of (size + pads - dilation * (kernel - 1) - 1) / stride + 1, rounded down.",
     .inputs = {{"x", SW_FLOATING}, {"w", SW_SAME_AS("x")}, {"b", SW_SAME_AS("x"), .flags = SW_PORT_OPTIONAL}},
     .outputs = {{"y", SW_SAME_AS("x")}},

@@ -24,20 +24,12 @@ double sw_cost_elements(const sw_view *view)
 sw_cost sw_cost_of(const sw_call *call, double flops)
 {
     return (sw_cost){.flops = flops,
-                     .bytes = bytes_of(call->inputs, call->inputs_count) + bytes_of(call->outputs, call->outputs_count)};
+                     .bytes =
+                         bytes_of(call->inputs, call->inputs_count) + bytes_of(call->outputs, call->outputs_count)};
 }
 
-sw_cost sw_cost_move(const sw_call *call)
-{
-    return sw_cost_of(call, 0);
-}
+sw_cost sw_cost_move(const sw_call *call) { return sw_cost_of(call, 0); }
 
-sw_cost sw_cost_elementwise(const sw_call *call)
-{
-    return sw_cost_of(call, sw_cost_elements(&call->outputs[0]));
-}
+sw_cost sw_cost_elementwise(const sw_call *call) { return sw_cost_of(call, sw_cost_elements(&call->outputs[0])); }
 
-sw_cost sw_cost_per_input(const sw_call *call)
-{
-    return sw_cost_of(call, sw_cost_elements(&call->inputs[0]));
-}
+sw_cost sw_cost_per_input(const sw_call *call) { return sw_cost_of(call, sw_cost_elements(&call->inputs[0])); }

@@ -1,17 +1,19 @@
 /* image.c: pictures' bytes into pixels: DecodeImage, and the same as a plain function.
  *
- * A picture comes from outside, so nothing it says is believed: its format is told from its first bytes, its size is checked
- * against limits before memory is taken for it, and a decoder that fails gives a text and no pixels. Orientation tags
- * and colour profiles are not applied. */
+ * A picture comes from outside, so nothing it says is believed: its format is told from its first bytes, its size is
+ * checked against limits before memory is taken for it, and a decoder that fails gives a text and no pixels.
+ * Orientation tags and colour profiles are not applied. */
 #include "ops/image.h"
 
 #include "ops/image_inside.h"
 #include "ops/row.h"
 #include "ops/sample.h"
 
-sw_status sw_picture_new(sw_context *ctx, const char *format, uint64_t width, uint64_t height, int channels, sw_tensor **picture)
+sw_status sw_picture_new(sw_context *ctx, const char *format, uint64_t width, uint64_t height, int channels,
+                         sw_tensor **picture)
 {
-    if (width == 0 || height == 0 || width > SW_PICTURE_SIDE || height > SW_PICTURE_SIDE || width * height > SW_PICTURE_PIXELS)
+    if (width == 0 || height == 0 || width > SW_PICTURE_SIDE || height > SW_PICTURE_SIDE ||
+        width * height > SW_PICTURE_PIXELS)
         return sw_fail(SW_INVALID, "%s: %llu x %llu pixels; from 1 x 1 to %d per side and %d in all are taken", format,
                        (unsigned long long)width, (unsigned long long)height, SW_PICTURE_SIDE, SW_PICTURE_PIXELS);
     *picture = sw_tensor_new(ctx, SW_U8, SW_DIMS((int64_t)height, (int64_t)width, channels));
@@ -102,20 +104,20 @@ static sw_status decode_reference(const sw_call *call)
 }
 
 /* About 30 operations a pixel, if ten pixels come from a byte. */
-static sw_cost decode_cost(const sw_call *call)
-{
-    return sw_cost_of(call, 300 * sw_cost_elements(&call->inputs[0]));
-}
+static sw_cost decode_cost(const sw_call *call) { return sw_cost_of(call, 300 * sw_cost_elements(&call->inputs[0])); }
 
 /* A PNG of 2 x 1 pixels: black, white. */
 static const int64_t smallest[] = {
-    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00, 0x00,
-    0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0xd1, 0x49, 0x20, 0x56, 0x00, 0x00, 0x00,
-    0x0b, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0x60, 0xf8, 0x0f, 0x00, 0x01, 0x02, 0x01, 0x00, 0xd1, 0x1a,
-    0xcb, 0x8f, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52, 0x00,
+    0x00, 0x00, 0x02, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0xd1, 0x49, 0x20, 0x56, 0x00,
+    0x00, 0x00, 0x0b, 0x49, 0x44, 0x41, 0x54, 0x78, 0xda, 0x63, 0x60, 0xf8, 0x0f, 0x00, 0x01, 0x02, 0x01,
+    0x00, 0xd1, 0x1a, 0xcb, 0x8f, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae, 0x42, 0x60, 0x82,
 };
 static const sw_sample decode_items[] = {
-    {.note = "two grey pixels", .inputs_count = 1, .dims = {{1, {sizeof smallest / sizeof *smallest}}}, .ints = {smallest},
+    {.note = "two grey pixels",
+     .inputs_count = 1,
+     .dims = {{1, {sizeof smallest / sizeof *smallest}}},
+     .ints = {smallest},
      SW_WITH(SW_SET_INT("channels", 1))},
 };
 static const sw_op_samples decode_samples = SW_SAMPLES(decode_items);
@@ -123,7 +125,8 @@ static const sw_op_samples decode_samples = SW_SAMPLES(decode_items);
 const sw_op sw_op_decode_image = {
     SW_ROW,
     .name = "DecodeImage",
-    .doc = "The pixels u8[height, width, channels] of a PNG, JPEG or WebP file given as bytes; 1 channel is luma, 3 RGB, 4 RGBA.",
+    .doc = "The pixels u8[height, width, channels] of a PNG, JPEG or WebP file given as bytes; 1 channel is luma, 3 "
+           "RGB, 4 RGBA.",
     .inputs = {{"bytes", SW_DT(SW_U8)}},
     .outputs = {{"pixels", SW_DT(SW_U8)}},
     .attrs = {{"channels", SW_ATTR_INT, .i = 3, .doc = "1, 3 or 4"}},
@@ -162,7 +165,8 @@ sw_value *sw_normalize(sw_graph *g, sw_value *x, int axis, int channels, const d
 {
     int rank = sw_value_rank(x);
     if (x != NULL && (rank < 1 || axis < -rank || axis >= rank || channels < 1)) {
-        sw_graph_fail(g, sw_fail(SW_SHAPE, "normalize: axis %d of %d channels is none of %d dims", axis, channels, rank));
+        sw_graph_fail(g,
+                      sw_fail(SW_SHAPE, "normalize: axis %d of %d channels is none of %d dims", axis, channels, rank));
         return NULL;
     }
     if (x == NULL)

@@ -8,8 +8,10 @@
 enum { SW_PICTURE_SIDE = 16384, SW_PICTURE_PIXELS = 64 << 20, SW_PICTURE_BYTES = 256 << 20 };
 
 /* u8[height, width, channels] once the size in the header is allowed: SW_INVALID naming `format` when it is not. */
-sw_status sw_picture_new(sw_context *ctx, const char *format, uint64_t width, uint64_t height, int channels, sw_tensor **picture);
-/* `count` pixels of `from` channels (3 or 4) into ones of `to` (1, 3 or 4); alpha is dropped, or 255 where there was none. */
+sw_status sw_picture_new(sw_context *ctx, const char *format, uint64_t width, uint64_t height, int channels,
+                         sw_tensor **picture);
+/* `count` pixels of `from` channels (3 or 4) into ones of `to` (1, 3 or 4); alpha is dropped, or 255 where there was
+ * none. */
 void sw_picture_convert(const uint8_t *from_pixels, int from, uint8_t *to_pixels, int to, size_t count);
 
 /* One decoder each. They own nothing when they fail. */

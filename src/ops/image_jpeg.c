@@ -1,8 +1,8 @@
 /* image_jpeg.c: JPEG through libjpeg-turbo: baseline and progressive, grey, YCbCr, RGB, CMYK and YCCK.
  *
- * libjpeg reports an error by calling a function that must not return: ours jumps back to the one place below that frees
- * everything. What lives across the jump is in `struct job`, not in locals. A file that ends early is refused, though
- * the library would fill in grey; so is one with absurdly many scans, which cost much and show nothing. */
+ * libjpeg reports an error by calling a function that must not return: ours jumps back to the one place below that
+ * frees everything. What lives across the jump is in `struct job`, not in locals. A file that ends early is refused,
+ * though the library would fill in grey; so is one with absurdly many scans, which cost much and show nothing. */
 #include <setjmp.h>
 #include <stdio.h>
 
@@ -90,11 +90,15 @@ static void run(struct job *job)
     jpeg->progress = &job->progress;
     jpeg_mem_src(jpeg, job->bytes, (unsigned long)job->size);
     jpeg_read_header(jpeg, TRUE);
-    sw_status status = sw_picture_new(job->ctx, "JPEG", jpeg->image_width, jpeg->image_height, job->channels, &job->picture);
+    sw_status status =
+        sw_picture_new(job->ctx, "JPEG", jpeg->image_width, jpeg->image_height, job->channels, &job->picture);
     if (status != SW_OK)
         give_up((j_common_ptr)jpeg, status);
     bool ink = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
-    jpeg->out_color_space = ink ? JCS_CMYK : job->channels == 1 ? JCS_GRAYSCALE : job->channels == 3 ? JCS_RGB : JCS_EXT_RGBA;
+    jpeg->out_color_space = ink                  ? JCS_CMYK
+                            : job->channels == 1 ? JCS_GRAYSCALE
+                            : job->channels == 3 ? JCS_RGB
+                                                 : JCS_EXT_RGBA;
     if (ink && (job->row = sw_alloc(job->ctx, (size_t)jpeg->image_width * 4)) == NULL)
         give_up((j_common_ptr)jpeg, sw_alloc_status());
     jpeg_start_decompress(jpeg);

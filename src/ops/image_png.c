@@ -31,7 +31,8 @@ static sw_status decode_into(sw_context *ctx, spng_ctx *png, int channels, sw_te
     return status;
 }
 
-static sw_status decode(sw_context *ctx, spng_ctx *png, const void *bytes, size_t size, int channels, sw_tensor **picture)
+static sw_status decode(sw_context *ctx, spng_ctx *png, const void *bytes, size_t size, int channels,
+                        sw_tensor **picture)
 {
     struct spng_ihdr header;
     SW_TRY(check(spng_set_image_limits(png, SW_PICTURE_SIDE, SW_PICTURE_SIDE)));

@@ -5,7 +5,8 @@
 
 static sw_status decode_into(sw_context *ctx, const uint8_t *bytes, size_t size, int channels, sw_tensor *picture)
 {
-    size_t pixels = (size_t)sw_tensor_dim(picture, 0) * (size_t)sw_tensor_dim(picture, 1), width = (size_t)sw_tensor_dim(picture, 1);
+    size_t pixels = (size_t)sw_tensor_dim(picture, 0) * (size_t)sw_tensor_dim(picture, 1),
+           width = (size_t)sw_tensor_dim(picture, 1);
     uint8_t *to = sw_tensor_data(picture), *rgb = NULL, *done;
     if (channels == 1 && (rgb = sw_alloc(ctx, pixels * 3)) == NULL)
         return sw_alloc_status();

@@ -144,10 +144,7 @@ void sw_infer_binary_contents(sw_infer *infer, sw_dim (*f)(sw_graph *g, sw_dim a
     sw_infer_contents(infer, 0, dims, count);
 }
 
-int sw_axis(int64_t axis, int rank)
-{
-    return (int)(axis < 0 ? axis + rank : axis);
-}
+int sw_axis(int64_t axis, int rank) { return (int)(axis < 0 ? axis + rank : axis); }
 
 sw_status sw_axes_marked(const sw_node *node, const char *name, int rank, bool *marked)
 {

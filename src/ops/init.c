@@ -1,8 +1,9 @@
 /* init.c: what a fresh state holds.
  *
- * Draws are at the address (seed, stream of the state's name, element), so a network's weights do not depend on the order in
- * which its layers were made. Everything is drawn in double and rounded once. Fan-in and fan-out are those of the
- * layer that uses the tensor: [out, in, kernel…] for convolutions, [in, out] for matrices, and n for both of a vector. */
+ * Draws are at the address (seed, stream of the state's name, element), so a network's weights do not depend on the
+ * order in which its layers were made. Everything is drawn in double and rounded once. Fan-in and fan-out are those of
+ * the layer that uses the tensor: [out, in, kernel…] for convolutions, [in, out] for matrices, and n for both of a
+ * vector. */
 #include <math.h>
 
 #include "base/random.h"
@@ -18,7 +19,8 @@ static struct fans fans_of(const sw_tensor *tensor)
     int rank = sw_tensor_rank(tensor);
     if (rank == 0)
         return (struct fans){1, 1};
-    double first = (double)sw_tensor_dim(tensor, 0), second = rank > 1 ? (double)sw_tensor_dim(tensor, 1) : first, taps = 1;
+    double first = (double)sw_tensor_dim(tensor, 0), second = rank > 1 ? (double)sw_tensor_dim(tensor, 1) : first,
+           taps = 1;
     for (int i = 2; i < rank; i++)
         taps *= (double)sw_tensor_dim(tensor, i);
     return rank > 2 ? (struct fans){second * taps, first * taps} : (struct fans){first, second};
@@ -71,27 +73,12 @@ static sw_status fill_he(sw_tensor *tensor, uint32_t stream, uint64_t seed, doub
     return fill_normal(tensor, stream, seed, in > 0 ? gain / sqrt(in) : 0);
 }
 
-sw_init sw_init_zero(void)
-{
-    return sw_init_constant(0);
-}
-sw_init sw_init_constant(double value)
-{
-    return (sw_init){.fill = fill_constant, .b = value};
-}
-sw_init sw_init_glorot(uint64_t seed)
-{
-    return (sw_init){.fill = fill_glorot, .a = seed, .b = 1};
-}
-sw_init sw_init_he(uint64_t seed)
-{
-    return (sw_init){.fill = fill_he, .a = seed, .b = M_SQRT2};
-}
+sw_init sw_init_zero(void) { return sw_init_constant(0); }
+sw_init sw_init_constant(double value) { return (sw_init){.fill = fill_constant, .b = value}; }
+sw_init sw_init_glorot(uint64_t seed) { return (sw_init){.fill = fill_glorot, .a = seed, .b = 1}; }
+sw_init sw_init_he(uint64_t seed) { return (sw_init){.fill = fill_he, .a = seed, .b = M_SQRT2}; }
 sw_init sw_init_normal(uint64_t seed, double deviation)
 {
     return (sw_init){.fill = fill_normal, .a = seed, .b = deviation};
 }
-sw_init sw_init_uniform(uint64_t seed, double bound)
-{
-    return (sw_init){.fill = fill_uniform, .a = seed, .b = bound};
-}
+sw_init sw_init_uniform(uint64_t seed, double bound) { return (sw_init){.fill = fill_uniform, .a = seed, .b = bound}; }

@@ -1,11 +1,9 @@
 /* join.c: tensors put together and taken apart along an axis (Concat, Split), and given a border (Pad).
  *
- * All three copy blocks without computing. The gradient of Concat is Split and the other way round; the gradient of Pad adds
- * a border's share back to the element that it mirrored. */
+ * All three copy blocks without computing. The gradient of Concat is Split and the other way round; the gradient of Pad
+ * adds a border's share back to the element that it mirrored. */
 #include "ops/row.h"
 #include "ops/sample.h"
-
-#define MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
 
 /* Copies the box of `part`'s dims between `part` and the place in `whole` that begins at `offset` along `axis`. */
 static void copy_box(const sw_view *whole, int axis, int64_t offset, const sw_view *part, bool into_part)
@@ -91,7 +89,8 @@ static sw_status concat_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
     for (int i = 0; i < inputs && start; i++) {
         sw_value *x = sw_node_input(n, i);
         sw_dim size = sw_value_type(x)->dims[along];
-        sw_value *length = sw_dim_known(size) ? sw_ints(g, 1, &size) : sw_slice(g, sw_shape_of(g, x), 0, along, along + 1, 1);
+        sw_value *length =
+            sw_dim_known(size) ? sw_ints(g, 1, &size) : sw_slice(g, sw_shape_of(g, x), 0, along, along + 1, 1);
         sw_value *stop = sw_add(g, start, length);
         if (sw_grad_wants(g, i))
             dx[i] = sw_row_add(g, "Slice", SW_VALUES(dy[0], start, stop, axes), SW_NO_ATTRS);
@@ -102,7 +101,10 @@ static sw_status concat_grad(sw_graph *g, const sw_node *n, sw_value *const *dy,
 
 static const sw_sample concat_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {2, 3}}, {2, {4, 3}}}, SW_WITH(SW_SET_INT("axis", 0))},
-    {.note = "three along the last axis", .inputs_count = 3, .dims = {{3, {2, 3, 1}}, {3, {2, 3, 2}}, {3, {2, 3, 3}}}, SW_WITH(SW_SET_INT("axis", -1))},
+    {.note = "three along the last axis",
+     .inputs_count = 3,
+     .dims = {{3, {2, 3, 1}}, {3, {2, 3, 2}}, {3, {2, 3, 3}}},
+     SW_WITH(SW_SET_INT("axis", -1))},
     {.note = "one", .inputs_count = 1, .dims = {{2, {2, 3}}}, SW_WITH(SW_SET_INT("axis", 1))},
     {.note = "with nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {2, {2, 3}}}, SW_WITH(SW_SET_INT("axis", 0))},
 };
@@ -112,7 +114,7 @@ const sw_op sw_op_concat = {
     SW_ROW,
     .name = "Concat",
     .doc = "The inputs one behind the other along an axis; their other dims are equal.",
-    .inputs = {{"x", MOVABLE, .flags = SW_PORT_VARIADIC}},
+    .inputs = {{"x", SW_MOVABLE, .flags = SW_PORT_VARIADIC}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {{"axis", SW_ATTR_INT, .required = true, .doc = "the axis, from the end when negative"}},
     .infer = concat_infer,
@@ -145,7 +147,8 @@ static sw_status split_infer(sw_infer *infer)
     if (count != 0)
         SW_TRY(sw_infer_agree(infer, sum, x->dims[axis], "the sum of the sizes and the axis"));
     else if (sw_dim_known(x->dims[axis]) && x->dims[axis] % parts != 0)
-        return sw_infer_fail(infer, "an axis of %lld does not split into %d equal parts", (long long)x->dims[axis], parts);
+        return sw_infer_fail(infer, "an axis of %lld does not split into %d equal parts", (long long)x->dims[axis],
+                             parts);
     for (int i = 0; i < parts; i++) {
         infer->outputs[i].dtype = x->dtype;
         sw_infer_copy(infer, i, x);
@@ -178,7 +181,10 @@ static sw_status split_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, 
 
 static const sw_sample split_items[] = {
     {.note = "by sizes", .inputs_count = 1, .dims = {{2, {6, 3}}}, SW_WITH(SW_SET_INTS("sizes", 1, 3, 2))},
-    {.note = "last axis", .inputs_count = 1, .dims = {{2, {2, 5}}}, SW_WITH(SW_SET_INT("axis", -1), SW_SET_INTS("sizes", 4, 1))},
+    {.note = "last axis",
+     .inputs_count = 1,
+     .dims = {{2, {2, 5}}},
+     SW_WITH(SW_SET_INT("axis", -1), SW_SET_INTS("sizes", 4, 1))},
 };
 static const sw_op_samples split_samples = SW_SAMPLES(split_items);
 
@@ -186,7 +192,7 @@ const sw_op sw_op_split = {
     SW_ROW,
     .name = "Split",
     .doc = "x cut along an axis into parts of the given sizes, or into equal ones.",
-    .inputs = {{"x", MOVABLE}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"parts", SW_SAME_AS("x"), .flags = SW_PORT_VARIADIC}},
     .attrs = {{"axis", SW_ATTR_INT, .doc = "the axis, from the end when negative"},
               {"sizes", SW_ATTR_INTS, .doc = "one per part; empty: equal parts"}},
@@ -218,7 +224,8 @@ static sw_status pad_types(sw_infer *infer, const sw_type *x, int pads_at, sw_ty
         return SW_OK;
     }
     if (count != 2 * x->rank)
-        return sw_infer_fail(infer, "%d pads for %d dims, needs %d: before each axis, then after each", count, x->rank, 2 * x->rank);
+        return sw_infer_fail(infer, "%d pads for %d dims, needs %d: before each axis, then after each", count, x->rank,
+                             2 * x->rank);
     enum border border = border_of(infer->node);
     for (int i = 0; i < x->rank; i++) {
         sw_dim before = pads[i], after = pads[x->rank + i], size = x->dims[i];
@@ -226,11 +233,12 @@ static sw_status pad_types(sw_infer *infer, const sw_type *x, int pads_at, sw_ty
         if (!sw_dim_known(size) || before <= SW_DIM_UNKNOWN || after <= SW_DIM_UNKNOWN)
             continue;
         if (y->dims[i] < 0 || before < -size || after < -size)
-            return sw_infer_fail(infer, "axis %d of %lld cannot lose %lld and %lld", i, (long long)size, (long long)-before, (long long)-after);
+            return sw_infer_fail(infer, "axis %d of %lld cannot lose %lld and %lld", i, (long long)size,
+                                 (long long)-before, (long long)-after);
         int64_t most = border == REFLECT ? size - 1 : border == EDGE && size == 0 ? 0 : INT64_MAX;
         if (before > (most < 0 ? 0 : most) || after > (most < 0 ? 0 : most))
-            return sw_infer_fail(infer, "axis %d of %lld is too small for a border of %lld and %lld taken from it", i, (long long)size,
-                                 (long long)before, (long long)after);
+            return sw_infer_fail(infer, "axis %d of %lld is too small for a border of %lld and %lld taken from it", i,
+                                 (long long)size, (long long)before, (long long)after);
     }
     return SW_OK;
 }
@@ -324,7 +332,8 @@ static sw_status pad_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw
 /* The border repeats what PadGrad adds up; a constant border is 0 here. */
 static sw_status pad_grad_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
-    dx[0] = sw_row_add(g, "Pad", SW_VALUES(dy[0], sw_node_input(n, 2)), SW_ATTRS(SW_ATTR_S("mode", sw_attr_string(n, "mode"))));
+    dx[0] = sw_row_add(g, "Pad", SW_VALUES(dy[0], sw_node_input(n, 2)),
+                       SW_ATTRS(SW_ATTR_S("mode", sw_attr_string(n, "mode"))));
     return sw_graph_status(g);
 }
 
@@ -332,12 +341,17 @@ static sw_status pad_grad_grad(sw_graph *g, const sw_node *n, sw_value *const *d
 static const sw_sample pad_items[] = {
     {.note = "zeros", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS},
     {.note = "a value", .inputs_count = 3, .dims = {{2, {3, 4}}, {1, {4}}, {0}}, PADS},
-    {.note = "reflected", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, SW_WITH(SW_SET_TEXT("mode", "reflect"))},
+    {.note = "reflected",
+     .inputs_count = 2,
+     .dims = {{2, {3, 4}}, {1, {4}}},
+     PADS,
+     SW_WITH(SW_SET_TEXT("mode", "reflect"))},
     {.note = "edge", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, PADS, SW_WITH(SW_SET_TEXT("mode", "edge"))},
     {.note = "cut", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {4}}}, .ints = {NULL, SW_I64S(-1, 1, 0, -2)}},
 };
 static const sw_op_samples pad_samples = SW_SAMPLES(pad_items);
-#define PADDED .inputs_count = 3, .dims = {{2, {6, 5}}, {2, {3, 4}}, {1, {4}}}, .ints = {NULL, NULL, SW_I64S(1, 0, 2, 1)}
+#define PADDED                                                                                                         \
+    .inputs_count = 3, .dims = {{2, {6, 5}}, {2, {3, 4}}, {1, {4}}}, .ints = {NULL, NULL, SW_I64S(1, 0, 2, 1)}
 static const sw_sample pad_grad_items[] = {
     {.note = "zeros", PADDED},
     {.note = "reflected", PADDED, SW_WITH(SW_SET_TEXT("mode", "reflect"))},
@@ -345,14 +359,18 @@ static const sw_sample pad_grad_items[] = {
 };
 static const sw_op_samples pad_grad_samples = SW_SAMPLES(pad_grad_items);
 
-#define MODE_ATTR {"mode", SW_ATTR_STRING, .s = "constant", .choices = "constant|reflect|edge", .doc = "what the border holds"}
+/* clang-format off */
+#define MODE_ATTR                                                                                                      \
+    {"mode", SW_ATTR_STRING, .s = "constant", .choices = "constant|reflect|edge", .doc = "what the border holds"}
+/* clang-format on */
 
 const sw_op sw_op_pad = {
     SW_ROW,
     .name = "Pad",
-    .doc = "x with a border: pads[i] elements before axis i, pads[rank + i] after it (negative ones cut), holding `value`, the mirror image "
+    .doc = "x with a border: pads[i] elements before axis i, pads[rank + i] after it (negative ones cut), holding "
+           "`value`, the mirror image "
            "without the edge, or the edge repeated.",
-    .inputs = {{"x", MOVABLE},
+    .inputs = {{"x", SW_MOVABLE},
                {"pads", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE},
                {"value", SW_SAME_AS("x"), .flags = SW_PORT_OPTIONAL | SW_PORT_NO_GRADIENT}},
     .outputs = {{"y", SW_SAME_AS("x")}},
@@ -404,6 +422,7 @@ sw_value *sw_pad(sw_graph *g, sw_value *x, const int64_t *before, const int64_t 
         pads[i] = before[i];
         pads[rank + i] = after[i];
     }
-    sw_value *border = sw_ints(g, rank < 0 ? 0 : 2 * rank, pads), *fill = value != 0 ? sw_scalar_like(g, x, value) : SW_NONE;
+    sw_value *border = sw_ints(g, rank < 0 ? 0 : 2 * rank, pads),
+             *fill = value != 0 ? sw_scalar_like(g, x, value) : SW_NONE;
     return sw_row_add(g, "Pad", SW_VALUES(x, border, fill), SW_ATTRS(SW_ATTR_S("mode", mode)));
 }

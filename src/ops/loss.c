@@ -6,9 +6,11 @@
 #include "ops/sample.h"
 
 /* ---- softmax cross-entropy ---- */
+/* clang-format off */
 #define CROSS_ENTROPY_ATTRS                                                                                            \
     {"label_smoothing", SW_ATTR_FLOAT, .doc = "s: the target is (1 - s) one-hot + s / C"},                             \
         {"ignore_index", SW_ATTR_INT, .i = -100, .doc = "examples with this label have loss 0 and no gradient"}
+/* clang-format on */
 
 /* Logits [N, C, rest…] and labels [N, rest…]: checks, and the dims of the losses. */
 static sw_status cross_entropy_types(sw_infer *infer, const sw_type *logits, const sw_type *labels)
@@ -16,7 +18,8 @@ static sw_status cross_entropy_types(sw_infer *infer, const sw_type *logits, con
     if (logits->rank < 2)
         return sw_infer_fail(infer, "logits have %d dims, need at least 2: [N, C, …]", logits->rank);
     if (labels->rank != logits->rank - 1)
-        return sw_infer_fail(infer, "labels have %d dims, need %d: those of the logits without axis 1", labels->rank, logits->rank - 1);
+        return sw_infer_fail(infer, "labels have %d dims, need %d: those of the logits without axis 1", labels->rank,
+                             logits->rank - 1);
     for (int i = 0; i < labels->rank; i++)
         SW_TRY(sw_infer_agree(infer, labels->dims[i], logits->dims[i ? i + 1 : 0], "dims of logits and labels"));
     double smoothing = sw_attr_float(infer->node, "label_smoothing");
@@ -93,7 +96,10 @@ static sw_status each_example(const sw_call *call, const sw_view *logits, const 
         place[0] = index[0];
         for (int i = 1; i < labels->rank; i++)
             place[i + 1] = index[i];
-        struct example e = {.logits = logits, .at = sw_view_at(logits, place), .step = logits->strides[1], .classes = logits->dims[1],
+        struct example e = {.logits = logits,
+                            .at = sw_view_at(logits, place),
+                            .step = logits->strides[1],
+                            .classes = logits->dims[1],
                             .label = sw_load_i64(labels->dtype, labels->data, sw_view_at(labels, index))};
         bool ignored = e.label == ignore;
         if (!ignored && (e.label < 0 || e.label >= e.classes))
@@ -157,7 +163,8 @@ static sw_status cross_entropy_grad(sw_graph *g, const sw_node *n, sw_value *con
 {
     sw_attr attrs[SW_MAX_ATTRS];
     int count = sw_node_attrs(n, attrs);
-    dx[0] = sw_row_add(g, "SoftmaxCrossEntropyGrad", SW_VALUES(dy[0], sw_node_input(n, 0), sw_node_input(n, 1)), count, attrs);
+    dx[0] = sw_row_add(g, "SoftmaxCrossEntropyGrad", SW_VALUES(dy[0], sw_node_input(n, 0), sw_node_input(n, 1)), count,
+                       attrs);
     return sw_graph_status(g);
 }
 
@@ -166,16 +173,37 @@ static sw_status cross_entropy_grad(sw_graph *g, const sw_node *n, sw_value *con
 static const sw_sample cross_entropy_items[] = {
     {.note = "rows", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}},
     {.note = "smoothed", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}, SW_WITH(SMOOTH)},
-    {.note = "pixels, one class ignored", .inputs_count = 2, .dims = {{4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 3}, SW_WITH(IGNORE)},
-    {.note = "i32 labels", .inputs_count = 2, .dims = {{2, {4, 5}}, {1, {4}}}, .integer_max = {0, 5}, .dtype = {SW_DTYPE_NONE, SW_I32}},
-    {.note = "large numbers", .inputs_count = 2, .dims = {{2, {3, 4}}, {1, {3}}}, .integer_max = {0, 4}, .low = 700, .high = 710},
+    {.note = "pixels, one class ignored",
+     .inputs_count = 2,
+     .dims = {{4, {2, 3, 2, 2}}, {3, {2, 2, 2}}},
+     .integer_max = {0, 3},
+     SW_WITH(IGNORE)},
+    {.note = "i32 labels",
+     .inputs_count = 2,
+     .dims = {{2, {4, 5}}, {1, {4}}},
+     .integer_max = {0, 5},
+     .dtype = {SW_DTYPE_NONE, SW_I32}},
+    {.note = "large numbers",
+     .inputs_count = 2,
+     .dims = {{2, {3, 4}}, {1, {3}}},
+     .integer_max = {0, 4},
+     .low = 700,
+     .high = 710},
     {.note = "no examples", .inputs_count = 2, .dims = {{2, {0, 5}}, {1, {0}}}},
 };
 static const sw_op_samples cross_entropy_samples = SW_SAMPLES(cross_entropy_items);
 static const sw_sample cross_entropy_grad_items[] = {
     {.note = "rows", .inputs_count = 3, .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}}, .integer_max = {0, 0, 5}},
-    {.note = "smoothed", .inputs_count = 3, .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}}, .integer_max = {0, 0, 5}, SW_WITH(SMOOTH)},
-    {.note = "pixels, one class ignored", .inputs_count = 3, .dims = {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}, {3, {2, 2, 2}}}, .integer_max = {0, 0, 3}, SW_WITH(IGNORE)},
+    {.note = "smoothed",
+     .inputs_count = 3,
+     .dims = {{1, {4}}, {2, {4, 5}}, {1, {4}}},
+     .integer_max = {0, 0, 5},
+     SW_WITH(SMOOTH)},
+    {.note = "pixels, one class ignored",
+     .inputs_count = 3,
+     .dims = {{3, {2, 2, 2}}, {4, {2, 3, 2, 2}}, {3, {2, 2, 2}}},
+     .integer_max = {0, 0, 3},
+     SW_WITH(IGNORE)},
 };
 static const sw_op_samples cross_entropy_grad_samples = SW_SAMPLES(cross_entropy_grad_items);
 
@@ -196,7 +224,8 @@ const sw_op sw_op_softmax_cross_entropy = {
 const sw_op sw_op_softmax_cross_entropy_grad = {
     SW_ROW,
     .name = "SoftmaxCrossEntropyGrad",
-    .doc = "The gradient of SoftmaxCrossEntropy by its logits: dloss * (softmax(logits) - target). Second derivatives stop here.",
+    .doc = "The gradient of SoftmaxCrossEntropy by its logits: dloss * (softmax(logits) - target). Second derivatives "
+           "stop here.",
     .inputs = {{"dloss", SW_FLOATING}, {"logits", SW_SAME_AS("dloss")}, {"labels", SW_INDEX}},
     .outputs = {{"dlogits", SW_SAME_AS("dloss")}},
     .attrs = {CROSS_ENTROPY_ATTRS},
@@ -209,10 +238,7 @@ const sw_op sw_op_softmax_cross_entropy_grad = {
 };
 
 /* ---- binary cross-entropy: max(x, 0) - x t + log(1 + exp(-|x|)) ---- */
-static double binary_cross_entropy(double x, double t)
-{
-    return fmax(x, 0) - x * t + log1p(exp(-fabs(x)));
-}
+static double binary_cross_entropy(double x, double t) { return fmax(x, 0) - x * t + log1p(exp(-fabs(x))); }
 static sw_status binary_cross_entropy_reference(const sw_call *call)
 {
     static const sw_binary formula = {.f = binary_cross_entropy};
@@ -257,7 +283,8 @@ const sw_op sw_op_binary_cross_entropy = {
 /* ---- builders: means over the batch ---- */
 sw_value *sw_softmax_cross_entropy_smooth(sw_graph *g, sw_value *logits, sw_value *labels, double smoothing)
 {
-    sw_value *losses = sw_row_add(g, "SoftmaxCrossEntropy", SW_VALUES(logits, labels), SW_ATTRS(SW_ATTR_F("label_smoothing", smoothing)));
+    sw_value *losses = sw_row_add(g, "SoftmaxCrossEntropy", SW_VALUES(logits, labels),
+                                  SW_ATTRS(SW_ATTR_F("label_smoothing", smoothing)));
     return sw_reduce_mean(g, losses, 0, NULL, false);
 }
 sw_value *sw_softmax_cross_entropy(sw_graph *g, sw_value *logits, sw_value *labels)

@@ -14,7 +14,8 @@ struct product {
 static struct product product_of(const sw_view *a, bool ta, const sw_view *b, bool tb)
 {
     int64_t a_rows = a->rank > 1 ? a->dims[a->rank - 2] : 1, a_columns = a->dims[a->rank - 1];
-    int64_t b_rows = b->rank > 1 ? b->dims[b->rank - 2] : b->dims[0], b_columns = b->rank > 1 ? b->dims[b->rank - 1] : 1;
+    int64_t b_rows = b->rank > 1 ? b->dims[b->rank - 2] : b->dims[0],
+            b_columns = b->rank > 1 ? b->dims[b->rank - 1] : 1;
     return (struct product){
         .m = ta ? a_columns : a_rows,
         .k = ta ? a_rows : a_columns,
@@ -69,7 +70,8 @@ sw_status sw_matmul_infer(sw_infer *infer)
         bool ok = true;
         dims[rank++] = sw_dim_broadcast(infer->g, left, right, &ok);
         if (!ok)
-            return sw_infer_fail(infer, "batch dims do not broadcast: %lld and %lld", (long long)left, (long long)right);
+            return sw_infer_fail(infer, "batch dims do not broadcast: %lld and %lld", (long long)left,
+                                 (long long)right);
     }
     if (a->rank > 1)
         dims[rank++] = a->dims[a->rank - (ta ? 1 : 2)];
@@ -210,7 +212,8 @@ static const sw_op_samples matmul_samples = SW_SAMPLES(matmul_items);
 const sw_op sw_op_matmul = {
     SW_ROW,
     .name = "MatMul",
-    .doc = "The matrix product a b of the last two dims, batch dims broadcasting, as NumPy's matmul: a vector counts as one "
+    .doc = "The matrix product a b of the last two dims, batch dims broadcasting, as NumPy's matmul: a vector counts "
+           "as one "
            "row on the left and as one column on the right.",
     .inputs = {{"a", SW_NUMERIC}, {"b", SW_SAME_AS("a")}},
     .outputs = {{"y", SW_SAME_AS("a")}},
@@ -282,7 +285,9 @@ static sw_status gemm_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 static const sw_sample gemm_items[] = {
     {.note = "with a row", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {1, {4}}}},
     {.note = "without c", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {5, 4}}}},
-    {.note = "a column, scaled", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {5, 4}}, {2, {3, 1}}},
+    {.note = "a column, scaled",
+     .inputs_count = 3,
+     .dims = {{2, {3, 5}}, {2, {5, 4}}, {2, {3, 1}}},
      SW_WITH(SW_SET_FLOAT("alpha", 0.5), SW_SET_FLOAT("beta", -2))},
     {.note = "a transposed, scalar", .inputs_count = 3, .dims = {{2, {5, 3}}, {2, {5, 4}}, {0}}, SW_WITH(TA)},
     {.note = "b transposed, whole", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {4, 5}}, {2, {3, 4}}}, SW_WITH(TB)},
@@ -320,15 +325,12 @@ sw_value *sw_matmul_t(sw_graph *g, sw_value *a, bool transpose_a, sw_value *b, b
     return sw_row_add(g, "MatMul", SW_VALUES(a, b), count, attrs);
 }
 
-sw_value *sw_matmul(sw_graph *g, sw_value *a, sw_value *b)
-{
-    return sw_matmul_t(g, a, false, b, false);
-}
+sw_value *sw_matmul(sw_graph *g, sw_value *a, sw_value *b) { return sw_matmul_t(g, a, false, b, false); }
 
 sw_value *sw_gemm(sw_graph *g, sw_value *a, bool transpose_a, sw_value *b, bool transpose_b, sw_value *c, double alpha,
                   double beta)
 {
     return sw_row_add(g, "Gemm", SW_VALUES(a, b, c),
-                      SW_ATTRS(SW_ATTR_F("alpha", alpha), SW_ATTR_F("beta", beta), SW_ATTR_I("transpose_a", transpose_a),
-                               SW_ATTR_I("transpose_b", transpose_b)));
+                      SW_ATTRS(SW_ATTR_F("alpha", alpha), SW_ATTR_F("beta", beta),
+                               SW_ATTR_I("transpose_a", transpose_a), SW_ATTR_I("transpose_b", transpose_b)));
 }

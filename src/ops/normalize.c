@@ -1,8 +1,9 @@
 /* normalize.c: numbers brought to mean 0 and variance 1: BatchNorm over the batch, LayerNorm over the features.
  *
- * Variances are biased (divided by the count) and taken around the mean, in double, in two passes: what is nearly constant
- * stays exact. Both rows give out the mean and 1 / sqrt(variance + epsilon) that they used, and their gradients need
- * nothing else. BatchNorm's running statistics come in as values and go out as values: next = momentum * old
+ * Variances are biased (divided by the count) and taken around the mean, in double, in two passes: what is nearly
+ * constant stays exact. Both rows give out the mean and 1 / sqrt(variance + epsilon) that they used, and their
+ * gradients need nothing else. BatchNorm's running statistics come in as values and go out as values: next = momentum *
+ * old
  * + (1 - momentum) * batch. Statistics may be of a wider type than x. */
 #include "ops/row.h"
 #include "ops/sample.h"
@@ -49,7 +50,10 @@ static sw_status batch_norm_grad_infer(sw_infer *infer)
 }
 
 static double at(const sw_view *view, int64_t i) { return sw_load_f64(view->dtype, view->data, i * view->strides[0]); }
-static void put(const sw_view *view, int64_t i, double v) { sw_store_f64(view->dtype, view->data, i * view->strides[0], v); }
+static void put(const sw_view *view, int64_t i, double v)
+{
+    sw_store_f64(view->dtype, view->data, i * view->strides[0], v);
+}
 
 /* A walk over one channel of up to three views of x's dims. */
 static bool channel_walk(const sw_view *const *views, int count, int64_t channel, int64_t *bases, sw_walk *w)
@@ -110,8 +114,8 @@ static sw_status batch_norm_reference(const sw_call *call)
     return SW_OK;
 }
 
-/* With x^ = (x - mean) rstd and means over the batch: dx = scale rstd (dy - mean(dy) - x^ mean(dy x^)); where the running
- * statistics were used they are constants: dx = scale rstd dy. */
+/* With x^ = (x - mean) rstd and means over the batch: dx = scale rstd (dy - mean(dy) - x^ mean(dy x^)); where the
+ * running statistics were used they are constants: dx = scale rstd dy. */
 static sw_status batch_norm_grad_reference(const sw_call *call)
 {
     const sw_view *dy = &call->inputs[0], *x = &call->inputs[1], *in = call->inputs, *dx = &call->outputs[0];
@@ -143,18 +147,28 @@ static sw_status batch_norm_grad_reference(const sw_call *call)
 }
 
 static sw_cost norm_cost(const sw_call *call) { return sw_cost_of(call, 7 * sw_cost_elements(&call->outputs[0])); }
-static sw_cost norm_grad_cost(const sw_call *call) { return sw_cost_of(call, 11 * sw_cost_elements(&call->outputs[0])); }
+static sw_cost norm_grad_cost(const sw_call *call)
+{
+    return sw_cost_of(call, 11 * sw_cost_elements(&call->outputs[0]));
+}
 
 static sw_status batch_norm_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
-    sw_value *inputs[] = {dy[0], sw_node_input(n, 0), sw_node_input(n, 1), sw_node_output(n, 3), sw_node_output(n, 4), sw_node_input(n, 5)};
+    sw_value *inputs[] = {dy[0],
+                          sw_node_input(n, 0),
+                          sw_node_input(n, 1),
+                          sw_node_output(n, 3),
+                          sw_node_output(n, 4),
+                          sw_node_input(n, 5)};
     sw_node_add(g, "BatchNormGrad", inputs, 6, NULL, 0, dx, 3);
     return sw_graph_status(g);
 }
 
 #define YES SW_I64S(1)
 #define NO SW_I64S(0)
+/* clang-format off */
 #define C3 {1, {3}}
+/* clang-format on */
 #define BATCH_NORM(...) .inputs_count = 6, .dims = {__VA_ARGS__, C3, C3, C3, C3, {0}}, .low = 0.2, .high = 2
 static const sw_sample batch_norm_items[] = {
     {.note = "training", BATCH_NORM({4, {4, 3, 2, 3}}), .ints = {[5] = YES}},
@@ -164,16 +178,28 @@ static const sw_sample batch_norm_items[] = {
 };
 static const sw_op_samples batch_norm_samples = SW_SAMPLES(batch_norm_items);
 static const sw_sample batch_norm_grad_items[] = {
-    {.note = "training", .inputs_count = 6, .dims = {{4, {4, 3, 2, 3}}, {4, {4, 3, 2, 3}}, C3, C3, C3, {0}}, .low = 0.2, .high = 2, .ints = {[5] = YES}},
-    {.note = "not training", .inputs_count = 6, .dims = {{2, {4, 3}}, {2, {4, 3}}, C3, C3, C3, {0}}, .low = 0.2, .high = 2, .ints = {[5] = NO}},
+    {.note = "training",
+     .inputs_count = 6,
+     .dims = {{4, {4, 3, 2, 3}}, {4, {4, 3, 2, 3}}, C3, C3, C3, {0}},
+     .low = 0.2,
+     .high = 2,
+     .ints = {[5] = YES}},
+    {.note = "not training",
+     .inputs_count = 6,
+     .dims = {{2, {4, 3}}, {2, {4, 3}}, C3, C3, C3, {0}},
+     .low = 0.2,
+     .high = 2,
+     .ints = {[5] = NO}},
 };
 static const sw_op_samples batch_norm_grad_samples = SW_SAMPLES(batch_norm_grad_items);
 
 const sw_op sw_op_batch_norm = {
     SW_ROW,
     .name = "BatchNorm",
-    .doc = "scale * (x - mean) / sqrt(variance + epsilon) + bias for each channel of x [N, C, …]. While training, mean and (biased) variance are "
-           "the batch's and next = momentum * running + (1 - momentum) * batch; otherwise the running ones are used and kept.",
+    .doc = "scale * (x - mean) / sqrt(variance + epsilon) + bias for each channel of x [N, C, …]. While training, mean "
+           "and (biased) variance are "
+           "the batch's and next = momentum * running + (1 - momentum) * batch; otherwise the running ones are used "
+           "and kept.",
     .inputs = {{"x", SW_FLOATING},
                {"scale", SW_FLOATING},
                {"bias", SW_SAME_AS("scale")},
@@ -198,7 +224,8 @@ const sw_op sw_op_batch_norm = {
 const sw_op sw_op_batch_norm_grad = {
     SW_ROW,
     .name = "BatchNormGrad",
-    .doc = "The gradients of BatchNorm by x, scale and bias, from the mean and 1 / sqrt(variance + epsilon) that it used. Second derivatives "
+    .doc = "The gradients of BatchNorm by x, scale and bias, from the mean and 1 / sqrt(variance + epsilon) that it "
+           "used. Second derivatives "
            "stop here.",
     .inputs = {{"dy", SW_FLOATING},
                {"x", SW_SAME_AS("dy")},
@@ -225,7 +252,8 @@ static sw_status layer_types(sw_infer *infer, const sw_type *x, int scale, int b
         const sw_type *type = sw_infer_type(infer, i);
         SW_TRY(sw_infer_rank(infer, i, normal, normal));
         for (int k = 0; type != NULL && type->rank == normal && k < normal; k++)
-            SW_TRY(sw_infer_agree(infer, type->dims[k], x->dims[*first + k], "dims of x from the axis and of scale or bias"));
+            SW_TRY(sw_infer_agree(infer, type->dims[k], x->dims[*first + k],
+                                  "dims of x from the axis and of scale or bias"));
     }
     *saved = *x;
     for (int i = *first; i < x->rank; i++)
@@ -276,7 +304,8 @@ static sw_status layer_norm_body(const sw_call *call, sw_arena *desk)
     int64_t rows, columns;
     layer_rows(x, sw_attr_int(call->node, "axis"), &rows, &columns);
     double epsilon = sw_attr_float(call->node, "epsilon");
-    double *v = sw_desk_load(desk, x), *scale = sw_desk_load(desk, &in[1]), *mean = sw_desk_array(desk, rows), *rstd = sw_desk_array(desk, rows);
+    double *v = sw_desk_load(desk, x), *scale = sw_desk_load(desk, &in[1]), *mean = sw_desk_array(desk, rows),
+           *rstd = sw_desk_array(desk, rows);
     double *bias = sw_call_given(call, 2) ? sw_desk_load(desk, &in[2]) : sw_desk_array(desk, columns);
     if (!v || !scale || !mean || !rstd || !bias)
         return sw_alloc_status();
@@ -332,7 +361,8 @@ static sw_status layer_norm_grad_reference(const sw_call *call) { return sw_on_d
 static sw_status layer_norm_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
     bool biased = sw_node_input(n, 2) != SW_NONE;
-    sw_value *inputs[] = {dy[0], sw_node_input(n, 0), sw_node_input(n, 1), sw_node_output(n, 1), sw_node_output(n, 2)}, *made[3];
+    sw_value *inputs[] = {dy[0], sw_node_input(n, 0), sw_node_input(n, 1), sw_node_output(n, 1), sw_node_output(n, 2)},
+             *made[3];
     sw_attr attr = SW_ATTR_I("axis", sw_attr_int(n, "axis"));
     sw_node_add(g, "LayerNormGrad", inputs, 5, &attr, 1, made, 3);
     for (int i = 0; sw_ok(g) && i < (biased ? 3 : 2); i++)
@@ -343,28 +373,38 @@ static sw_status layer_norm_grad(sw_graph *g, const sw_node *n, sw_value *const 
 static const sw_sample layer_norm_items[] = {
     {.note = "rows", .inputs_count = 3, .dims = {{2, {3, 5}}, {1, {5}}, {1, {5}}}},
     {.note = "without bias", .inputs_count = 2, .dims = {{3, {2, 3, 5}}, {1, {5}}}},
-    {.note = "over two axes", .inputs_count = 3, .dims = {{3, {2, 3, 4}}, {2, {3, 4}}, {2, {3, 4}}}, SW_WITH(SW_SET_INT("axis", 1))},
+    {.note = "over two axes",
+     .inputs_count = 3,
+     .dims = {{3, {2, 3, 4}}, {2, {3, 4}}, {2, {3, 4}}},
+     SW_WITH(SW_SET_INT("axis", 1))},
     {.note = "no rows", .inputs_count = 2, .dims = {{2, {0, 5}}, {1, {5}}}},
 };
 static const sw_op_samples layer_norm_samples = SW_SAMPLES(layer_norm_items);
 static const sw_sample layer_norm_grad_items[] = {
     {.note = "rows", .inputs_count = 5, .dims = {{2, {3, 5}}, {2, {3, 5}}, {1, {5}}, {2, {3, 1}}, {2, {3, 1}}}},
-    {.note = "over two axes", .inputs_count = 5, .dims = {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {2, {3, 4}}, {3, {2, 1, 1}}, {3, {2, 1, 1}}}, SW_WITH(SW_SET_INT("axis", 1))},
+    {.note = "over two axes",
+     .inputs_count = 5,
+     .dims = {{3, {2, 3, 4}}, {3, {2, 3, 4}}, {2, {3, 4}}, {3, {2, 1, 1}}, {3, {2, 1, 1}}},
+     SW_WITH(SW_SET_INT("axis", 1))},
 };
 static const sw_op_samples layer_norm_grad_samples = SW_SAMPLES(layer_norm_grad_items);
+/* clang-format off */
 #define AXIS_ATTR {"axis", SW_ATTR_INT, .i = -1, .doc = "the first of the axes normalised over"}
+/* clang-format on */
 
 const sw_op sw_op_layer_norm = {
     SW_ROW,
     .name = "LayerNorm",
-    .doc = "scale * (x - mean) / sqrt(variance + epsilon) + bias, mean and (biased) variance over the axes from `axis` to the last.",
+    .doc = "scale * (x - mean) / sqrt(variance + epsilon) + bias, mean and (biased) variance over the axes from `axis` "
+           "to the last.",
     .inputs = {{"x", SW_FLOATING}, {"scale", SW_SAME_AS("x")}, {"bias", SW_SAME_AS("x"), .flags = SW_PORT_OPTIONAL}},
     .outputs = {{"y", SW_SAME_AS("x")},
                 {"saved_mean", SW_SAME_AS("x"), .flags = SW_PORT_NO_GRADIENT},
                 {"saved_rstd", SW_SAME_AS("x"), .flags = SW_PORT_NO_GRADIENT}},
     .attrs = {AXIS_ATTR, {"epsilon", SW_ATTR_FLOAT, .f = 1e-5, .doc = "added to the variance"}},
     .infer = layer_norm_infer,
-    .grad = {SW_GRAD_RULE, layer_norm_grad, SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1) | SW_KEEP_OUTPUT(1) | SW_KEEP_OUTPUT(2)},
+    .grad = {SW_GRAD_RULE, layer_norm_grad,
+             SW_KEEP_INPUT(0) | SW_KEEP_INPUT(1) | SW_KEEP_OUTPUT(1) | SW_KEEP_OUTPUT(2)},
     .cost = norm_cost,
     .flags = SW_DETERMINISTIC,
     .reference = layer_norm_reference,
@@ -373,9 +413,14 @@ const sw_op sw_op_layer_norm = {
 const sw_op sw_op_layer_norm_grad = {
     SW_ROW,
     .name = "LayerNormGrad",
-    .doc = "The gradients of LayerNorm by x, scale and bias, from the mean and 1 / sqrt(variance + epsilon) that it used. Second derivatives "
+    .doc = "The gradients of LayerNorm by x, scale and bias, from the mean and 1 / sqrt(variance + epsilon) that it "
+           "used. Second derivatives "
            "stop here.",
-    .inputs = {{"dy", SW_FLOATING}, {"x", SW_SAME_AS("dy")}, {"scale", SW_SAME_AS("dy")}, {"saved_mean", SW_SAME_AS("dy")}, {"saved_rstd", SW_SAME_AS("dy")}},
+    .inputs = {{"dy", SW_FLOATING},
+               {"x", SW_SAME_AS("dy")},
+               {"scale", SW_SAME_AS("dy")},
+               {"saved_mean", SW_SAME_AS("dy")},
+               {"saved_rstd", SW_SAME_AS("dy")}},
     .outputs = {{"dx", SW_SAME_AS("dy")}, {"dscale", SW_SAME_AS("dy")}, {"dbias", SW_SAME_AS("dy")}},
     .attrs = {AXIS_ATTR},
     .infer = layer_norm_grad_infer,
@@ -387,8 +432,8 @@ const sw_op sw_op_layer_norm_grad = {
 };
 
 /* ---- builders ---- */
-sw_value *sw_batch_norm(sw_graph *g, sw_value *x, sw_value *scale, sw_value *bias, sw_state *mean, sw_state *variance, double epsilon,
-                        double momentum)
+sw_value *sw_batch_norm(sw_graph *g, sw_value *x, sw_value *scale, sw_value *bias, sw_state *mean, sw_state *variance,
+                        double epsilon, double momentum)
 {
     sw_value *inputs[] = {x, scale, bias, sw_read(g, mean), sw_read(g, variance), sw_training(g)}, *outputs[5];
     sw_attr attrs[] = {SW_ATTR_F("epsilon", epsilon), SW_ATTR_F("momentum", momentum)};

@@ -1,7 +1,8 @@
-/* optimizer.c: one node per parameter that gives its next version: SgdUpdate, AdamUpdate, and the steps over all of them.
+/* optimizer.c: one node per parameter that gives its next version: SgdUpdate, AdamUpdate, and the steps over all of
+ * them.
  *
- * An update reads the parameter, its gradient and its slots, and yields their next versions; nothing is changed in place
- * until a plan proves that it may. The learning rate is a value, so that a schedule feeds a compiled step. */
+ * An update reads the parameter, its gradient and its slots, and yields their next versions; nothing is changed in
+ * place until a plan proves that it may. The learning rate is a value, so that a schedule feeds a compiled step. */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -45,7 +46,8 @@ static sw_status sgd_reference(const sw_call *call)
     if (!walk_all((const sw_view *[]){p, g, next}, 3, &w))
         return SW_OK;
     if (buffered)
-        walk_all((const sw_view *[]){buffer, call->outputs_count > 1 && next_buffer->data ? next_buffer : buffer}, 2, &slots);
+        walk_all((const sw_view *[]){buffer, call->outputs_count > 1 && next_buffer->data ? next_buffer : buffer}, 2,
+                 &slots);
     do {
         double d = load(g, w.at[1]) + decay * load(p, w.at[0]);
         if (buffered) {
@@ -64,15 +66,22 @@ static sw_cost sgd_cost(const sw_call *call) { return sw_cost_of(call, 6 * sw_co
 
 static const sw_sample sgd_items[] = {
     {.note = "plain", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .absent = 4},
-    {.note = "momentum and decay", .inputs_count = 4, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}}, SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_FLOAT("weight_decay", 0.01))},
-    {.note = "nesterov", .inputs_count = 4, .dims = {{1, {7}}, {1, {7}}, {1, {7}}, {0}}, SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_INT("nesterov", 1))},
+    {.note = "momentum and decay",
+     .inputs_count = 4,
+     .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}},
+     SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_FLOAT("weight_decay", 0.01))},
+    {.note = "nesterov",
+     .inputs_count = 4,
+     .dims = {{1, {7}}, {1, {7}}, {1, {7}}, {0}},
+     SW_WITH(SW_SET_FLOAT("momentum", 0.9), SW_SET_INT("nesterov", 1))},
 };
 static const sw_op_samples sgd_samples = SW_SAMPLES(sgd_items);
 
 const sw_op sw_op_sgd_update = {
     SW_ROW,
     .name = "SgdUpdate",
-    .doc = "One step of gradient descent: d = grad + weight_decay * param; buffer' = momentum * buffer + d; param' = param - lr * buffer' "
+    .doc = "One step of gradient descent: d = grad + weight_decay * param; buffer' = momentum * buffer + d; param' = "
+           "param - lr * buffer' "
            "(nesterov: lr * (d + momentum * buffer'); without a buffer: lr * d).",
     .inputs = {{"param", SW_FLOATING},
                {"grad", SW_SAME_AS("param")},
@@ -129,8 +138,11 @@ static sw_status adam_reference(const sw_call *call)
 {
     const sw_view *in = call->inputs, *out = call->outputs;
     double step = sw_call_scalar(call, 5);
-    struct adam a = {.lr = sw_call_scalar(call, 4), .beta1 = sw_attr_float(call->node, "beta1"), .beta2 = sw_attr_float(call->node, "beta2"),
-                     .epsilon = sw_attr_float(call->node, "epsilon"), .decay = sw_attr_float(call->node, "weight_decay"),
+    struct adam a = {.lr = sw_call_scalar(call, 4),
+                     .beta1 = sw_attr_float(call->node, "beta1"),
+                     .beta2 = sw_attr_float(call->node, "beta2"),
+                     .epsilon = sw_attr_float(call->node, "epsilon"),
+                     .decay = sw_attr_float(call->node, "weight_decay"),
                      .decoupled = sw_attr_int(call->node, "decoupled")};
     a.correction1 = 1 - pow(a.beta1, step), a.correction2 = 1 - pow(a.beta2, step);
     sw_walk w, next;
@@ -149,19 +161,26 @@ static sw_status adam_reference(const sw_call *call)
 
 static sw_cost adam_cost(const sw_call *call) { return sw_cost_of(call, 16 * sw_cost_elements(&call->inputs[0])); }
 
-#define ADAM_DIMS .inputs_count = 6, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .low = 0.01, .high = 1, .ints = {[5] = SW_I64S(3)}
+#define ADAM_DIMS                                                                                                      \
+    .inputs_count = 6, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}, {0}, {0}}, .low = 0.01, .high = 1, \
+    .ints = {[5] = SW_I64S(3)}
 static const sw_sample adam_items[] = {
     {.note = "plain", ADAM_DIMS},
     {.note = "decay in the gradient", ADAM_DIMS, SW_WITH(SW_SET_FLOAT("weight_decay", 0.1))},
-    {.note = "decoupled decay", ADAM_DIMS, SW_WITH(SW_SET_FLOAT("weight_decay", 0.1), SW_SET_INT("decoupled", 1), SW_SET_FLOAT("beta1", 0.8), SW_SET_FLOAT("epsilon", 1e-3))},
+    {.note = "decoupled decay",
+     ADAM_DIMS,
+     SW_WITH(SW_SET_FLOAT("weight_decay", 0.1), SW_SET_INT("decoupled", 1), SW_SET_FLOAT("beta1", 0.8),
+             SW_SET_FLOAT("epsilon", 1e-3))},
 };
 static const sw_op_samples adam_samples = SW_SAMPLES(adam_items);
 
 const sw_op sw_op_adam_update = {
     SW_ROW,
     .name = "AdamUpdate",
-    .doc = "One step of Adam (Kingma & Ba 2015): m' = beta1 m + (1 - beta1) g; v' = beta2 v + (1 - beta2) g^2; param' = param - lr * m^ / "
-           "(sqrt(v^) + epsilon) with m^ = m' / (1 - beta1^step), v^ = v' / (1 - beta2^step). Weight decay is added to g, or when "
+    .doc = "One step of Adam (Kingma & Ba 2015): m' = beta1 m + (1 - beta1) g; v' = beta2 v + (1 - beta2) g^2; param' "
+           "= param - lr * m^ / "
+           "(sqrt(v^) + epsilon) with m^ = m' / (1 - beta1^step), v^ = v' / (1 - beta2^step). Weight decay is added to "
+           "g, or when "
            "decoupled (Loshchilov & Hutter 2019) taken off as lr * weight_decay * param.",
     .inputs = {{"param", SW_FLOATING},
                {"grad", SW_SAME_AS("param")},
@@ -184,8 +203,10 @@ const sw_op sw_op_adam_update = {
 };
 
 /* ---- steps over every parameter with a gradient ---- */
-/* The current version of the state "<param><suffix>", made of zeros at its first use; *state is it, kept by the graph. */
-static sw_value *slot(sw_graph *g, const char *param, const char *suffix, sw_dtype dtype, sw_dims dims, sw_state **state)
+/* The current version of the state "<param><suffix>", made of zeros at its first use; *state is it, kept by the graph.
+ */
+static sw_value *slot(sw_graph *g, const char *param, const char *suffix, sw_dtype dtype, sw_dims dims,
+                      sw_state **state)
 {
     sw_context *ctx = sw_graph_context(g);
     char *name = sw_format(ctx, "%s%s", param, suffix);
@@ -209,8 +230,10 @@ static sw_value *rate(sw_graph *g, sw_value *lr_value, double lr)
     return lr_value != NULL ? lr_value : sw_scalar(g, SW_F32, lr);
 }
 
-/* Calls `update` for each trainable state that the last sw_backward reached; slots made on the way are not trainable. */
-static sw_status each_parameter(sw_graph *g, void *options, sw_status (*update)(sw_graph *g, void *options, sw_state *param, sw_value *grad))
+/* Calls `update` for each trainable state that the last sw_backward reached; slots made on the way are not trainable.
+ */
+static sw_status each_parameter(sw_graph *g, void *options,
+                                sw_status (*update)(sw_graph *g, void *options, sw_state *param, sw_value *grad))
 {
     int updated = 0;
     for (int i = 0; sw_ok(g) && i < sw_graph_state_count(g); i++) {
@@ -232,9 +255,11 @@ static sw_status sgd_update(sw_graph *g, void *user, sw_state *param, sw_value *
     sw_dims dims = sw_tensor_dims(sw_state_tensor(param));
     sw_dtype dtype = sw_tensor_dtype(sw_state_tensor(param));
     sw_state *buffer_state = NULL;
-    sw_value *buffer = o->momentum != 0 ? slot(g, sw_state_name(param), ".momentum", dtype, dims, &buffer_state) : SW_NONE;
+    sw_value *buffer =
+        o->momentum != 0 ? slot(g, sw_state_name(param), ".momentum", dtype, dims, &buffer_state) : SW_NONE;
     sw_value *inputs[] = {sw_read(g, param), grad, buffer, o->lr_value}, *outputs[2] = {SW_NONE, SW_NONE};
-    sw_attr attrs[] = {SW_ATTR_F("momentum", o->momentum), SW_ATTR_F("weight_decay", o->weight_decay), SW_ATTR_I("nesterov", o->nesterov)};
+    sw_attr attrs[] = {SW_ATTR_F("momentum", o->momentum), SW_ATTR_F("weight_decay", o->weight_decay),
+                       SW_ATTR_I("nesterov", o->nesterov)};
     sw_node_add(g, "SgdUpdate", inputs, 4, attrs, 3, outputs, buffer_state ? 2 : 1);
     SW_TRY(sw_graph_status(g));
     SW_TRY(sw_assign(g, param, outputs[0]));
@@ -262,8 +287,9 @@ static sw_status adam_update(sw_graph *g, void *user, sw_state *param, sw_value 
     sw_state *m_state, *v_state;
     sw_value *m = slot(g, name, ".m", dtype, dims, &m_state), *v = slot(g, name, ".v", dtype, dims, &v_state);
     sw_value *inputs[] = {sw_read(g, param), grad, m, v, run->o.lr_value, run->step}, *outputs[3];
-    sw_attr attrs[] = {SW_ATTR_F("beta1", run->o.beta1), SW_ATTR_F("beta2", run->o.beta2), SW_ATTR_F("epsilon", run->o.epsilon),
-                       SW_ATTR_F("weight_decay", run->o.weight_decay), SW_ATTR_I("decoupled", run->o.decoupled)};
+    sw_attr attrs[] = {SW_ATTR_F("beta1", run->o.beta1), SW_ATTR_F("beta2", run->o.beta2),
+                       SW_ATTR_F("epsilon", run->o.epsilon), SW_ATTR_F("weight_decay", run->o.weight_decay),
+                       SW_ATTR_I("decoupled", run->o.decoupled)};
     sw_node_add(g, "AdamUpdate", inputs, 6, attrs, 5, outputs, 3);
     SW_TRY(sw_graph_status(g));
     SW_TRY(sw_assign(g, param, outputs[0]));

@@ -1,15 +1,19 @@
 /* pool.c: the largest element, or the mean, of each window that slides over [N, C, spatial…].
  *
- * One loop visits the windows of a plane; a body says what to do with the elements of each. Padding never wins a maximum
- * and never counts in a mean unless count_include_pad says so. MaxPoolGrad looks for the winner again rather than keep
- * indices: the first in row-major order among equals, NaN before everything, as PyTorch does. */
+ * One loop visits the windows of a plane; a body says what to do with the elements of each. Padding never wins a
+ * maximum and never counts in a mean unless count_include_pad says so. MaxPoolGrad looks for the winner again rather
+ * than keep indices: the first in row-major order among equals, NaN before everything, as PyTorch does. */
 #include "ops/sample.h"
 #include "ops/window.h"
 
 #define POOL_ATTRS                                                                                                     \
     SW_WINDOW_ATTRS, {"kernel", SW_ATTR_INTS, .required = true, .doc = "size of the window, one per spatial axis"},    \
-        {"ceil_mode", SW_ATTR_INT, .doc = "1: round the output's size up; no window begins in the padding behind"}
+    {                                                                                                                  \
+        "ceil_mode", SW_ATTR_INT, .doc = "1: round the output's size up; no window begins in the padding behind"       \
+    }
+/* clang-format off */
 #define COUNT_PAD {"count_include_pad", SW_ATTR_INT, .doc = "1: the mean divides by padding's elements too"}
+/* clang-format on */
 
 /* ---- inference ---- */
 static sw_status pool_types(sw_infer *infer, const sw_type *x, sw_type *y)
@@ -30,7 +34,8 @@ static sw_status pool_types(sw_infer *infer, const sw_type *x, sw_type *y)
         sw_dim in = x->dims[2 + i];
         if (kernel[i] < 1 || kernel[i] > INT32_MAX)
             return sw_infer_fail(infer, "kernel[%d] is %lld, must be at least 1", i, (long long)kernel[i]);
-        y->dims[2 + i] = sw_geometry_out(infer->g, in, kernel[i], g.stride[k], g.dilation[k], g.begin[k], g.end[k], ceil_mode);
+        y->dims[2 + i] =
+            sw_geometry_out(infer->g, in, kernel[i], g.stride[k], g.dilation[k], g.begin[k], g.end[k], ceil_mode);
         if (sw_dim_known(in) && y->dims[2 + i] <= 0)
             return sw_infer_fail(infer, "a window of %lld does not fit into axis %d of %lld with its padding",
                                  (long long)kernel[i], 2 + i, (long long)in);
@@ -73,8 +78,8 @@ static sw_status pool_geometry(const sw_call *call, const sw_view *x, const sw_v
     return SW_OK;
 }
 
-/* The window's t-th element as an offset in the plane, -1 when it lies in the padding. *counts says whether it is within the
- * padded plane at all (windows of ceil_mode may reach beyond). */
+/* The window's t-th element as an offset in the plane, -1 when it lies in the padding. *counts says whether it is
+ * within the padded plane at all (windows of ceil_mode may reach beyond). */
 static int64_t window_at(const sw_geometry *g, const int64_t out[3], int64_t t, bool *counts)
 {
     int64_t k[3], at = 0;
@@ -250,7 +255,9 @@ static sw_status average_pool_grad_grad(sw_graph *g, const sw_node *n, sw_value 
 #define WIDE SW_WITH(SW_SET_INTS("kernel", 2, 3), SW_SET_INTS("dilations", 2, 2))
 #define LINE SW_WITH(SW_SET_INTS("kernel", 3), SW_SET_INTS("strides", 2))
 #define SOLID SW_WITH(SW_SET_INTS("kernel", 2, 2, 2))
+/* clang-format off */
 #define POOL_X {4, {2, 3, 5, 6}}
+/* clang-format on */
 static const sw_sample pool_items[] = {
     {.note = "halves", .inputs_count = 1, .dims = {POOL_X}, HALVES},
     {.note = "overlapping, padded", .inputs_count = 1, .dims = {POOL_X}, OVERLAP},
@@ -265,8 +272,15 @@ static const sw_op_samples pool_samples = SW_SAMPLES(pool_items);
 static const sw_sample average_pool_items[] = {
     {.note = "halves", .inputs_count = 1, .dims = {POOL_X}, HALVES},
     {.note = "overlapping, padded", .inputs_count = 1, .dims = {POOL_X}, OVERLAP},
-    {.note = "padding counts", .inputs_count = 1, .dims = {POOL_X}, SW_WITH(SW_SET_INTS("kernel", 3, 3), SW_SET_INTS("strides", 2, 2), SW_SET_INTS("pads", 1, 1, 1, 1), WITH_PAD)},
-    {.note = "rounded up, padding counts", .inputs_count = 1, .dims = {POOL_X}, SW_WITH(SW_SET_INTS("kernel", 3, 2), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("pads", 1, 0, 0, 1), CEIL, WITH_PAD)},
+    {.note = "padding counts",
+     .inputs_count = 1,
+     .dims = {POOL_X},
+     SW_WITH(SW_SET_INTS("kernel", 3, 3), SW_SET_INTS("strides", 2, 2), SW_SET_INTS("pads", 1, 1, 1, 1), WITH_PAD)},
+    {.note = "rounded up, padding counts",
+     .inputs_count = 1,
+     .dims = {POOL_X},
+     SW_WITH(SW_SET_INTS("kernel", 3, 2), SW_SET_INTS("strides", 2, 3), SW_SET_INTS("pads", 1, 0, 0, 1), CEIL,
+             WITH_PAD)},
     {.note = "dilated", .inputs_count = 1, .dims = {POOL_X}, WIDE},
     {.note = "one axis", .inputs_count = 1, .dims = {{3, {2, 3, 9}}}, LINE},
     {.note = "three axes", .inputs_count = 1, .dims = {{5, {1, 2, 3, 4, 3}}}, SOLID},
@@ -300,7 +314,8 @@ const sw_op sw_op_max_pool = {
 const sw_op sw_op_max_pool_grad = {
     SW_ROW,
     .name = "MaxPoolGrad",
-    .doc = "The gradient of MaxPool: dy goes to each window's largest element, the first in row-major order among equals. Second "
+    .doc = "The gradient of MaxPool: dy goes to each window's largest element, the first in row-major order among "
+           "equals. Second "
            "derivatives stop here.",
     .inputs = {{"dy", SW_FLOATING}, {"x", SW_SAME_AS("dy")}},
     .outputs = {{"dx", SW_SAME_AS("dy")}},
@@ -357,7 +372,8 @@ sw_value *sw_average_pool(sw_graph *g, sw_value *x, const sw_window *window)
     return sw_row_add(g, "AveragePool", SW_VALUES(x), attrs.count, attrs.attrs);
 }
 
-static sw_value *global_pool(sw_graph *g, sw_value *x, sw_value *(*reduce)(sw_graph *, sw_value *, int, const int64_t *, bool))
+static sw_value *global_pool(sw_graph *g, sw_value *x,
+                             sw_value *(*reduce)(sw_graph *, sw_value *, int, const int64_t *, bool))
 {
     int rank = x ? sw_value_rank(x) : 3;
     if (rank < 3 || rank > SW_MAX_RANK) {

@@ -7,7 +7,9 @@
 #include "ops/row.h"
 #include "ops/sample.h"
 
+/* clang-format off */
 #define STREAM_ATTR {"stream", SW_ATTR_INT, .i = -1, .doc = "where to draw; -1: the stream fixed when the node was built"}
+/* clang-format on */
 
 static sw_random_address address_of(const sw_call *call, int key)
 {
@@ -56,10 +58,7 @@ static sw_status dropout_reference(const sw_call *call)
     return SW_OK;
 }
 
-static sw_cost dropout_cost(const sw_call *call)
-{
-    return sw_cost_of(call, 20 * sw_cost_elements(&call->outputs[0]));
-}
+static sw_cost dropout_cost(const sw_call *call) { return sw_cost_of(call, 20 * sw_cost_elements(&call->outputs[0])); }
 
 /* The same mask again: drawn at the same address. */
 static sw_status dropout_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -73,8 +72,16 @@ static sw_status dropout_grad(sw_graph *g, const sw_node *n, sw_value *const *dy
 #define YES SW_I64S(1)
 #define NO SW_I64S(0)
 static const sw_sample dropout_items[] = {
-    {.note = "half", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, YES}, SW_WITH(SW_SET_FLOAT("ratio", 0.5), SW_SET_INT("stream", 3))},
-    {.note = "not training", .inputs_count = 3, .dims = {{2, {5, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, NO}, SW_WITH(SW_SET_FLOAT("ratio", 0.5))},
+    {.note = "half",
+     .inputs_count = 3,
+     .dims = {{2, {5, 7}}, {1, {2}}, {0}},
+     .ints = {NULL, KEY, YES},
+     SW_WITH(SW_SET_FLOAT("ratio", 0.5), SW_SET_INT("stream", 3))},
+    {.note = "not training",
+     .inputs_count = 3,
+     .dims = {{2, {5, 7}}, {1, {2}}, {0}},
+     .ints = {NULL, KEY, NO},
+     SW_WITH(SW_SET_FLOAT("ratio", 0.5))},
     {.note = "nothing", .inputs_count = 3, .dims = {{2, {0, 7}}, {1, {2}}, {0}}, .ints = {NULL, KEY, YES}},
 };
 static const sw_op_samples dropout_samples = SW_SAMPLES(dropout_items);
@@ -82,7 +89,8 @@ static const sw_op_samples dropout_samples = SW_SAMPLES(dropout_items);
 const sw_op sw_op_dropout = {
     SW_ROW,
     .name = "Dropout",
-    .doc = "While training, each element is 0 with probability `ratio`, else x / (1 - ratio); otherwise x itself. The mask is drawn at the "
+    .doc = "While training, each element is 0 with probability `ratio`, else x / (1 - ratio); otherwise x itself. The "
+           "mask is drawn at the "
            "address (key[0], stream, key[1], element), so it need not be kept.",
     .inputs = {{"x", SW_FLOATING}, {"key", SW_DT(SW_U64)}, {"training", SW_DT(SW_BOOL)}},
     .outputs = {{"y", SW_SAME_AS("x")}},
@@ -114,7 +122,8 @@ static sw_status random_infer(sw_infer *infer)
     return SW_OK;
 }
 
-static sw_status draw(const sw_call *call, double (*number)(sw_random_address at, uint64_t element), double scale, double shift)
+static sw_status draw(const sw_call *call, double (*number)(sw_random_address at, uint64_t element), double scale,
+                      double shift)
 {
     const sw_view *y = &call->outputs[0];
     sw_random_address at = address_of(call, 0);
@@ -139,22 +148,32 @@ static sw_status random_normal_reference(const sw_call *call)
 }
 
 static const sw_sample random_items[] = {
-    {.note = "matrix", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {KEY}, SW_WITH(SW_SET_INTS("dims", 5, 7), SW_SET_INT("stream", 3))},
+    {.note = "matrix",
+     .inputs_count = 1,
+     .dims = {{1, {2}}},
+     .ints = {KEY},
+     SW_WITH(SW_SET_INTS("dims", 5, 7), SW_SET_INT("stream", 3))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{1, {2}}}, .ints = {KEY}},
 };
 static const sw_op_samples random_samples = SW_SAMPLES(random_items);
 
 #define RANDOM_ROW                                                                                                     \
     .inputs = {{"key", SW_DT(SW_U64)}}, .outputs = {{"y", SW_FLOATING}}, .infer = random_infer,                        \
-    .grad = {SW_NOT_DIFFERENTIABLE}, .cost = dropout_cost, .flags = SW_RANDOM | SW_DETERMINISTIC, .samples = &random_samples
+    .grad = {SW_NOT_DIFFERENTIABLE}, .cost = dropout_cost, .flags = SW_RANDOM | SW_DETERMINISTIC,                      \
+    .samples = &random_samples
+/* clang-format off */
 #define RANDOM_ATTRS                                                                                                   \
-    {"dims", SW_ATTR_INTS, .doc = "dims of the result"}, {"dtype", SW_ATTR_DTYPE, .i = SW_F32, .doc = "its element type"}, STREAM_ATTR
+    {"dims", SW_ATTR_INTS, .doc = "dims of the result"},                                                               \
+        {"dtype", SW_ATTR_DTYPE, .i = SW_F32, .doc = "its element type"}, STREAM_ATTR
+/* clang-format on */
 
 const sw_op sw_op_random_uniform = {
     SW_ROW,
     .name = "RandomUniform",
     .doc = "Numbers evenly spread from `low` to below `high`, drawn at the address (key[0], stream, key[1], element).",
-    .attrs = {RANDOM_ATTRS, {"low", SW_ATTR_FLOAT, .doc = "the least"}, {"high", SW_ATTR_FLOAT, .f = 1, .doc = "the bound"}},
+    .attrs = {RANDOM_ATTRS,
+              {"low", SW_ATTR_FLOAT, .doc = "the least"},
+              {"high", SW_ATTR_FLOAT, .f = 1, .doc = "the bound"}},
     RANDOM_ROW,
     .reference = random_uniform_reference,
 };
@@ -162,7 +181,9 @@ const sw_op sw_op_random_normal = {
     SW_ROW,
     .name = "RandomNormal",
     .doc = "Numbers of a normal distribution, drawn at the address (key[0], stream, key[1], element).",
-    .attrs = {RANDOM_ATTRS, {"mean", SW_ATTR_FLOAT, .doc = "the middle"}, {"deviation", SW_ATTR_FLOAT, .f = 1, .doc = "the standard deviation"}},
+    .attrs = {RANDOM_ATTRS,
+              {"mean", SW_ATTR_FLOAT, .doc = "the middle"},
+              {"deviation", SW_ATTR_FLOAT, .f = 1, .doc = "the standard deviation"}},
     RANDOM_ROW,
     .reference = random_normal_reference,
 };
@@ -170,16 +191,18 @@ const sw_op sw_op_random_normal = {
 /* ---- builders ---- */
 sw_value *sw_dropout(sw_graph *g, sw_value *x, double ratio)
 {
-    return sw_row_add(g, "Dropout", SW_VALUES(x, sw_random_key(g), sw_training(g)), SW_ATTRS(SW_ATTR_F("ratio", ratio)));
+    return sw_row_add(g, "Dropout", SW_VALUES(x, sw_random_key(g), sw_training(g)),
+                      SW_ATTRS(SW_ATTR_F("ratio", ratio)));
 }
 sw_value *sw_random_uniform(sw_graph *g, sw_dtype dtype, sw_dims dims, double low, double high)
 {
     return sw_row_add(g, "RandomUniform", SW_VALUES(sw_random_key(g)),
-                      SW_ATTRS(SW_ATTR_IS("dims", dims.rank, dims.dim), SW_ATTR_D("dtype", dtype), SW_ATTR_F("low", low), SW_ATTR_F("high", high)));
+                      SW_ATTRS(SW_ATTR_IS("dims", dims.rank, dims.dim), SW_ATTR_D("dtype", dtype),
+                               SW_ATTR_F("low", low), SW_ATTR_F("high", high)));
 }
 sw_value *sw_random_normal(sw_graph *g, sw_dtype dtype, sw_dims dims, double mean, double deviation)
 {
     return sw_row_add(g, "RandomNormal", SW_VALUES(sw_random_key(g)),
-                      SW_ATTRS(SW_ATTR_IS("dims", dims.rank, dims.dim), SW_ATTR_D("dtype", dtype), SW_ATTR_F("mean", mean),
-                               SW_ATTR_F("deviation", deviation)));
+                      SW_ATTRS(SW_ATTR_IS("dims", dims.rank, dims.dim), SW_ATTR_D("dtype", dtype),
+                               SW_ATTR_F("mean", mean), SW_ATTR_F("deviation", deviation)));
 }

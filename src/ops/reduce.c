@@ -7,9 +7,11 @@
 #include "ops/row.h"
 #include "ops/sample.h"
 
+/* clang-format off */
 #define REDUCE_ATTRS                                                                                                   \
     {"axes", SW_ATTR_INTS, .doc = "axes to reduce, from the end when negative; empty: all"},                           \
         {"keep_dims", SW_ATTR_INT, .i = 1, .doc = "1: reduced axes stay, of size 1"}
+/* clang-format on */
 
 /* ---- inference ---- */
 static sw_status marked_axes(sw_infer *infer, int rank, bool *marked)
@@ -61,7 +63,7 @@ static sw_status reduce_prod_infer(sw_infer *infer)
 
 /* ---- which input elements fall on which output element ---- */
 struct groups {
-    int64_t outer, inner;               /* output elements; input elements of each */
+    int64_t outer, inner; /* output elements; input elements of each */
     int outer_rank, inner_rank;
     int64_t outer_dims[SW_MAX_RANK], outer_strides[SW_MAX_RANK];
     int64_t inner_dims[SW_MAX_RANK], inner_strides[SW_MAX_RANK];
@@ -98,7 +100,8 @@ struct fold {
     uint64_t start_u, (*u)(uint64_t y, uint64_t x), (*end_u)(uint64_t y, uint64_t count);
 };
 
-static void fold_group(const struct fold *fold, const struct groups *s, const sw_view *x, int64_t at, const sw_view *y, int64_t to)
+static void fold_group(const struct fold *fold, const struct groups *s, const sw_view *x, int64_t at, const sw_view *y,
+                       int64_t to)
 {
     const int64_t *strides[] = {s->inner_strides};
     sw_class class = sw_dtype_class(x->dtype);
@@ -166,7 +169,8 @@ static sw_status reduce_sum_reference(const sw_call *call)
 }
 static sw_status reduce_mean_reference(const sw_call *call)
 {
-    return reduce(call, &(struct fold){.f = sum_f, .end = mean_f, .i = sum_i, .end_i = mean_i, .u = sum_u, .end_u = mean_u});
+    return reduce(call,
+                  &(struct fold){.f = sum_f, .end = mean_f, .i = sum_i, .end_i = mean_i, .u = sum_u, .end_u = mean_u});
 }
 static sw_status reduce_prod_reference(const sw_call *call)
 {
@@ -179,13 +183,20 @@ static uint64_t highest_unsigned(sw_dtype dtype) { return UINT64_MAX >> (64 - sw
 
 static sw_status reduce_max_reference(const sw_call *call)
 {
-    return reduce(call, &(struct fold){.start = -INFINITY, .f = max_f, .start_i = -highest(call->inputs[0].dtype) - 1, .i = max_i, .u = max_u});
+    return reduce(
+        call,
+        &(struct fold){
+            .start = -INFINITY, .f = max_f, .start_i = -highest(call->inputs[0].dtype) - 1, .i = max_i, .u = max_u});
 }
 static sw_status reduce_min_reference(const sw_call *call)
 {
     sw_dtype dtype = call->inputs[0].dtype;
-    return reduce(call, &(struct fold){.start = INFINITY, .f = min_f, .start_i = highest(dtype), .i = min_i,
-                                       .start_u = highest_unsigned(dtype), .u = min_u});
+    return reduce(call, &(struct fold){.start = INFINITY,
+                                       .f = min_f,
+                                       .start_i = highest(dtype),
+                                       .i = min_i,
+                                       .start_u = highest_unsigned(dtype),
+                                       .u = min_u});
 }
 
 /* ---- gradients ---- */
@@ -356,11 +367,22 @@ static const sw_sample reduce_items[] = {
     {.note = "all", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
     {.note = "all, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(DROP)},
     {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INTS("axes", -1))},
-    {.note = "all but channels", .inputs_count = 1, .dims = {{4, {2, 3, 4, 2}}}, SW_WITH(SW_SET_INTS("axes", 0, 2, 3), DROP)},
+    {.note = "all but channels",
+     .inputs_count = 1,
+     .dims = {{4, {2, 3, 4, 2}}},
+     SW_WITH(SW_SET_INTS("axes", 0, 2, 3), DROP)},
     {.note = "first and last", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INTS("axes", 0, 2))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
-    {.note = "integers", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_INTS("axes", 1), DROP), .dtype = {SW_I32}},
-    {.note = "of nothing", .inputs_count = 1, .dims = {{2, {3, 0}}}, SW_WITH(SW_SET_INTS("axes", 1)), .smooth_off = true},
+    {.note = "integers",
+     .inputs_count = 1,
+     .dims = {{2, {3, 5}}},
+     SW_WITH(SW_SET_INTS("axes", 1), DROP),
+     .dtype = {SW_I32}},
+    {.note = "of nothing",
+     .inputs_count = 1,
+     .dims = {{2, {3, 0}}},
+     SW_WITH(SW_SET_INTS("axes", 1)),
+     .smooth_off = true},
     {.note = "into nothing", .inputs_count = 1, .dims = {{2, {0, 3}}}, SW_WITH(SW_SET_INTS("axes", 1))},
 };
 static const sw_op_samples reduce_samples = SW_SAMPLES(reduce_items);
@@ -374,8 +396,18 @@ static const sw_op_samples prod_grad_samples = SW_SAMPLES(prod_grad_items);
 static const sw_sample arg_items[] = {
     {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", -1))},
     {.note = "middle, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", 1), DROP)},
-    {.note = "ties, the last", .inputs_count = 1, .dims = {{2, {4, 9}}}, SW_WITH(SW_SET_INT("axis", 1), SW_SET_INT("select_last", 1)), .dtype = {SW_I32}, .integer_max = {3}},
-    {.note = "ties, the first", .inputs_count = 1, .dims = {{2, {4, 9}}}, SW_WITH(SW_SET_INT("axis", 1)), .dtype = {SW_I32}, .integer_max = {3}},
+    {.note = "ties, the last",
+     .inputs_count = 1,
+     .dims = {{2, {4, 9}}},
+     SW_WITH(SW_SET_INT("axis", 1), SW_SET_INT("select_last", 1)),
+     .dtype = {SW_I32},
+     .integer_max = {3}},
+    {.note = "ties, the first",
+     .inputs_count = 1,
+     .dims = {{2, {4, 9}}},
+     SW_WITH(SW_SET_INT("axis", 1)),
+     .dtype = {SW_I32},
+     .integer_max = {3}},
 };
 static const sw_op_samples arg_samples = SW_SAMPLES(arg_items);
 
@@ -436,7 +468,8 @@ const sw_op sw_op_reduce_prod = {
 const sw_op sw_op_reduce_prod_grad = {
     SW_ROW,
     .name = "ReduceProdGrad",
-    .doc = "The gradient of ReduceProd: dy times the product of the other elements, right for zeros too. Second derivatives stop here.",
+    .doc = "The gradient of ReduceProd: dy times the product of the other elements, right for zeros too. Second "
+           "derivatives stop here.",
     .inputs = {{"dy", SW_FLOATING}, {"x", SW_SAME_AS("dy")}},
     .outputs = {{"dx", SW_SAME_AS("dy")}},
     .attrs = {REDUCE_ATTRS},
@@ -473,7 +506,8 @@ const sw_op sw_op_arg_min = {
 /* ---- builders ---- */
 static sw_value *build(sw_graph *g, const char *op, sw_value *x, int count, const int64_t *axes, bool keep_dims)
 {
-    return sw_row_add(g, op, SW_VALUES(x), SW_ATTRS(SW_ATTR_IS("axes", count, axes), SW_ATTR_I("keep_dims", keep_dims)));
+    return sw_row_add(g, op, SW_VALUES(x),
+                      SW_ATTRS(SW_ATTR_IS("axes", count, axes), SW_ATTR_I("keep_dims", keep_dims)));
 }
 sw_value *sw_reduce_sum(sw_graph *g, sw_value *x, int count, const int64_t *axes, bool keep_dims)
 {

@@ -54,7 +54,8 @@ sw_status sw_reference_binary(const sw_call *call, const sw_binary *formula)
                          formula->u(sw_load_u64(dtype, a->data, w.at[0]), sw_load_u64(dtype, b->data, w.at[1])));
         while (sw_walk_next(&w));
         return SW_OK;
-    default: return sw_fail(SW_UNSUPPORTED, "%s: no arithmetic on strings", sw_node_op(call->node)->name);
+    default:
+        return sw_fail(SW_UNSUPPORTED, "%s: no arithmetic on strings", sw_node_op(call->node)->name);
     }
 }
 
@@ -62,9 +63,12 @@ static bool related(const sw_relation *relation, const sw_view *a, int64_t i, co
 {
     sw_dtype dtype = a->dtype;
     switch (sw_dtype_class(dtype)) {
-    case SW_CLASS_FLOAT: return relation->f(sw_load_f64(dtype, a->data, i), sw_load_f64(dtype, b->data, k));
-    case SW_CLASS_SIGNED: return relation->i(sw_load_i64(dtype, a->data, i), sw_load_i64(dtype, b->data, k));
-    case SW_CLASS_UNSIGNED: return relation->u(sw_load_u64(dtype, a->data, i), sw_load_u64(dtype, b->data, k));
+    case SW_CLASS_FLOAT:
+        return relation->f(sw_load_f64(dtype, a->data, i), sw_load_f64(dtype, b->data, k));
+    case SW_CLASS_SIGNED:
+        return relation->i(sw_load_i64(dtype, a->data, i), sw_load_i64(dtype, b->data, k));
+    case SW_CLASS_UNSIGNED:
+        return relation->u(sw_load_u64(dtype, a->data, i), sw_load_u64(dtype, b->data, k));
     default: { /* strings by their bytes, as a sign compared with 0 */
         int order = strcmp(((char *const *)a->data)[i], ((char *const *)b->data)[k]);
         return relation->i(order, 0);
@@ -109,11 +113,20 @@ sw_status sw_reference_unary(const sw_call *call, sw_formula f)
 void sw_element_copy(const sw_view *to, int64_t to_at, const sw_view *from, int64_t from_at)
 {
     switch (sw_dtype_bits(to->dtype)) {
-    case 8: ((uint8_t *)to->data)[to_at] = ((const uint8_t *)from->data)[from_at]; break;
-    case 16: ((uint16_t *)to->data)[to_at] = ((const uint16_t *)from->data)[from_at]; break;
-    case 32: ((uint32_t *)to->data)[to_at] = ((const uint32_t *)from->data)[from_at]; break;
-    case 64: ((uint64_t *)to->data)[to_at] = ((const uint64_t *)from->data)[from_at]; break;
-    default: sw_store_i64(to->dtype, to->data, to_at, sw_load_i64(from->dtype, from->data, from_at));
+    case 8:
+        ((uint8_t *)to->data)[to_at] = ((const uint8_t *)from->data)[from_at];
+        break;
+    case 16:
+        ((uint16_t *)to->data)[to_at] = ((const uint16_t *)from->data)[from_at];
+        break;
+    case 32:
+        ((uint32_t *)to->data)[to_at] = ((const uint32_t *)from->data)[from_at];
+        break;
+    case 64:
+        ((uint64_t *)to->data)[to_at] = ((const uint64_t *)from->data)[from_at];
+        break;
+    default:
+        sw_store_i64(to->dtype, to->data, to_at, sw_load_i64(from->dtype, from->data, from_at));
     }
 }
 

@@ -1,9 +1,10 @@
 /* resize.c: pictures [N, C, H, W] made smaller or larger, and the gradient of that.
  *
- * Both axes are resampled one after the other, and along an axis each output is a weighted sum of neighbours. The weights
- * of an axis are a small table: for output o with centre (o + 1/2) * in / out - 1/2 (half-pixel, as ONNX), "nearest" takes
- * one neighbour, "linear" two, and with antialias the triangle is stretched by in / out when shrinking, cut at the
- * border and brought to sum 1 (as Pillow and PyTorch do). The gradient is the same table read the other way. */
+ * Both axes are resampled one after the other, and along an axis each output is a weighted sum of neighbours. The
+ * weights of an axis are a small table: for output o with centre (o + 1/2) * in / out - 1/2 (half-pixel, as ONNX),
+ * "nearest" takes one neighbour, "linear" two, and with antialias the triangle is stretched by in / out when shrinking,
+ * cut at the border and brought to sum 1 (as Pillow and PyTorch do). The gradient is the same table read the other way.
+ */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -49,7 +50,8 @@ static void stretched_weights(struct axis *a, int64_t o, double centre, double s
 
 static sw_status axis_of(const sw_call *call, sw_arena *desk, int64_t in, int64_t out, struct axis *a)
 {
-    bool nearest = sw_attr_string(call->node, "mode")[0] == 'n', stretch = !nearest && sw_attr_int(call->node, "antialias");
+    bool nearest = sw_attr_string(call->node, "mode")[0] == 'n',
+         stretch = !nearest && sw_attr_int(call->node, "antialias");
     double ratio = out ? (double)in / (double)out : 1, scale = stretch && ratio > 1 ? ratio : 1;
     *a = (struct axis){.in = in, .out = out, .width = nearest ? 1 : (int64_t)ceil(2 * scale) + 2};
     a->first = sw_arena_array(desk, (size_t)(out + 1), sizeof(int64_t));
@@ -69,7 +71,8 @@ static sw_status axis_of(const sw_call *call, sw_arena *desk, int64_t in, int64_
 }
 
 /* One line of an axis: to[out] from from[in], elements `step` apart; backward adds from[out]'s shares to to[in]. */
-static void resample(const struct axis *a, const double *from, int64_t from_step, double *to, int64_t to_step, bool backward)
+static void resample(const struct axis *a, const double *from, int64_t from_step, double *to, int64_t to_step,
+                     bool backward)
 {
     for (int64_t o = 0; o < a->out; o++)
         for (int64_t k = 0; k < a->width && a->first[o] + k < a->in; k++) {
@@ -83,8 +86,8 @@ static void resample(const struct axis *a, const double *from, int64_t from_step
 }
 
 /* All planes, rows first; `from` and `to` packed. */
-static void resample_planes(const struct axis *rows, const struct axis *columns, int64_t planes, double *from, double *middle, double *to,
-                            bool backward)
+static void resample_planes(const struct axis *rows, const struct axis *columns, int64_t planes, double *from,
+                            double *middle, double *to, bool backward)
 {
     int64_t h = backward ? rows->out : rows->in, w = backward ? columns->out : columns->in;
     int64_t h2 = backward ? rows->in : rows->out, w2 = backward ? columns->in : columns->out;
@@ -116,9 +119,15 @@ static sw_status resize(const sw_call *call, sw_arena *desk, const sw_view *x, c
     return SW_OK;
 }
 
-static sw_status resize_body(const sw_call *call, sw_arena *desk) { return resize(call, desk, &call->inputs[0], &call->outputs[0], false); }
+static sw_status resize_body(const sw_call *call, sw_arena *desk)
+{
+    return resize(call, desk, &call->inputs[0], &call->outputs[0], false);
+}
 static sw_status resize_reference(const sw_call *call) { return sw_on_desk(call, resize_body); }
-static sw_status resize_grad_body(const sw_call *call, sw_arena *desk) { return resize(call, desk, &call->outputs[0], &call->inputs[0], true); }
+static sw_status resize_grad_body(const sw_call *call, sw_arena *desk)
+{
+    return resize(call, desk, &call->outputs[0], &call->inputs[0], true);
+}
 static sw_status resize_grad_reference(const sw_call *call) { return sw_on_desk(call, resize_grad_body); }
 
 /* ---- inference ---- */
@@ -183,7 +192,9 @@ static sw_status resize_grad_grad(sw_graph *g, const sw_node *n, sw_value *const
 /* ---- rows ---- */
 #define ANTIALIAS SW_SET_INT("antialias", 1)
 #define SIZES(h, w) .inputs_count = 2, .ints = {NULL, SW_I64S(h, w)}
+/* clang-format off */
 #define PICTURE {{4, {1, 2, 5, 7}}, {1, {2}}}
+/* clang-format on */
 static const sw_sample resize_items[] = {
     {.note = "larger", SIZES(8, 9), .dims = PICTURE},
     {.note = "smaller", SIZES(2, 3), .dims = PICTURE},
@@ -195,19 +206,28 @@ static const sw_sample resize_items[] = {
 static const sw_op_samples resize_samples = SW_SAMPLES(resize_items);
 static const sw_sample resize_grad_items[] = {
     {.note = "larger", .inputs_count = 2, .dims = {{4, {1, 2, 8, 9}}, {4, {1, 2, 5, 7}}}},
-    {.note = "smaller, antialiased", .inputs_count = 2, .dims = {{4, {1, 2, 2, 3}}, {4, {1, 2, 5, 7}}}, SW_WITH(ANTIALIAS)},
-    {.note = "nearest", .inputs_count = 2, .dims = {{4, {1, 2, 3, 14}}, {4, {1, 2, 5, 7}}}, SW_WITH(SW_SET_TEXT("mode", "nearest"))},
+    {.note = "smaller, antialiased",
+     .inputs_count = 2,
+     .dims = {{4, {1, 2, 2, 3}}, {4, {1, 2, 5, 7}}},
+     SW_WITH(ANTIALIAS)},
+    {.note = "nearest",
+     .inputs_count = 2,
+     .dims = {{4, {1, 2, 3, 14}}, {4, {1, 2, 5, 7}}},
+     SW_WITH(SW_SET_TEXT("mode", "nearest"))},
 };
 static const sw_op_samples resize_grad_samples = SW_SAMPLES(resize_grad_items);
 
+/* clang-format off */
 #define RESIZE_ATTRS                                                                                                   \
-    {"mode", SW_ATTR_STRING, .s = "linear", .choices = "nearest|linear", .doc = "one neighbour, or two along each axis"},   \
+    {"mode", SW_ATTR_STRING, .s = "linear", .choices = "nearest|linear", .doc = "neighbours: one, or two an axis"},    \
         {"antialias", SW_ATTR_INT, .doc = "1: linear takes all that a smaller picture's pixel covers"}
+/* clang-format on */
 
 const sw_op sw_op_resize = {
     SW_ROW,
     .name = "Resize",
-    .doc = "x [N, C, H, W] resampled to the height and width in `sizes`, pixel centres at halves (ONNX's half_pixel); integers round to even.",
+    .doc = "x [N, C, H, W] resampled to the height and width in `sizes`, pixel centres at halves (ONNX's half_pixel); "
+           "integers round to even.",
     .inputs = {{"x", SW_NUMERIC}, {"sizes", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {RESIZE_ATTRS},

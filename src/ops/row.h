@@ -16,6 +16,8 @@
 #include "tensor/dtype.h"
 
 #define SW_ROW .struct_size = sizeof(sw_op)
+/* Element types of rows that only move elements. */
+#define SW_MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
 
 /* ---- inference (infer.c) ---- */
 /* The type of input `index`, NULL when it is absent. */
@@ -118,10 +120,7 @@ double sw_cost_elements(const sw_view *view);
 
 /* What a unary row needs besides its formula: a reference body and a cost of `flops` per element. */
 #define SW_UNARY_BODY(name, flops_)                                                                                    \
-    static sw_status name##_reference(const sw_call *call)                                                             \
-    {                                                                                                                  \
-        return sw_reference_unary(call, name##_at);                                                                    \
-    }                                                                                                                  \
+    static sw_status name##_reference(const sw_call *call) { return sw_reference_unary(call, name##_at); }             \
     static sw_cost name##_cost(const sw_call *call)                                                                    \
     {                                                                                                                  \
         return sw_cost_of(call, (flops_)*sw_cost_elements(&call->outputs[0]));                                         \
@@ -141,8 +140,10 @@ sw_value *sw_binary_of(sw_graph *g, const char *op, sw_value *a, sw_value *b);
 /* One output, with attributes. */
 sw_value *sw_row_add(sw_graph *g, const char *op, int inputs_count, sw_value *const *inputs, int attrs_count,
                      const sw_attr *attrs);
-#define SW_VALUES(...) (int)(sizeof((sw_value *[]){__VA_ARGS__}) / sizeof(sw_value *)), (sw_value *[]){__VA_ARGS__}
-#define SW_ATTRS(...) (int)(sizeof((sw_attr[]){__VA_ARGS__}) / sizeof(sw_attr)), (sw_attr[]){__VA_ARGS__}
+#define SW_VALUES(...)                                                                                                 \
+    (int)(sizeof((sw_value *[]){__VA_ARGS__}) / sizeof(sw_value *)), (sw_value *[]) { __VA_ARGS__ }
+#define SW_ATTRS(...)                                                                                                  \
+    (int)(sizeof((sw_attr[]){__VA_ARGS__}) / sizeof(sw_attr)), (sw_attr[]) { __VA_ARGS__ }
 #define SW_NO_ATTRS 0, NULL
 int sw_value_rank(const sw_value *value); /* -1: not known, or the value is NULL */
 sw_dtype sw_value_dtype(const sw_value *value);

@@ -1,18 +1,18 @@
-/* shape.c: the same elements under other dims: Reshape Squeeze Unsqueeze Flatten Transpose Expand Tile, and what makes or
- * reads shapes: Shape ConstantOfShape Range.
+/* shape.c: the same elements under other dims: Reshape Squeeze Unsqueeze Flatten Transpose Expand Tile, and what makes
+ * or reads shapes: Shape ConstantOfShape Range.
  *
- * Rows that keep the order of elements are views: a backend may give them their input's storage. Nothing computes, so all
- * element types pass but strings. A shape is a small i64 tensor whose contents inference follows symbol by symbol. */
+ * Rows that keep the order of elements are views: a backend may give them their input's storage. Nothing computes, so
+ * all element types pass but strings. A shape is a small i64 tensor whose contents inference follows symbol by symbol.
+ */
 #include "ops/row.h"
 #include "ops/sample.h"
 
-#define MOVABLE (SW_ANY & ~SW_DT(SW_STRING))
-#define VIEW_ROW                                                                                                       \
-    .cost = sw_cost_move, .flags = SW_DETERMINISTIC | SW_VIEW_OF_FIRST, .reference = sw_reference_copy
+#define VIEW_ROW .cost = sw_cost_move, .flags = SW_DETERMINISTIC | SW_VIEW_OF_FIRST, .reference = sw_reference_copy
 
 static sw_value *no_gradient_without_rank(sw_graph *g, const sw_node *n)
 {
-    sw_graph_fail(g, sw_fail(SW_UNSUPPORTED, "%s '%s': no gradient while ranks are not known", sw_node_op(n)->name, sw_node_name(n)));
+    sw_graph_fail(g, sw_fail(SW_UNSUPPORTED, "%s '%s': no gradient while ranks are not known", sw_node_op(n)->name,
+                             sw_node_name(n)));
     return NULL;
 }
 
@@ -77,7 +77,8 @@ static sw_status reshape_infer(sw_infer *infer)
         char text[128];
         sw_dims wanted = {.rank = rank};
         memcpy(wanted.dim, dims, sizeof(int64_t) * (size_t)rank);
-        return sw_infer_fail(infer, "%lld elements do not fill %s", (long long)all, sw_dims_text(wanted, text, sizeof text));
+        return sw_infer_fail(infer, "%lld elements do not fill %s", (long long)all,
+                             sw_dims_text(wanted, text, sizeof text));
     }
     if (open >= 0)
         dims[open] = others == 0 ? 0 : sw_dim_div(infer->g, all, others);
@@ -98,7 +99,7 @@ const sw_op sw_op_reshape = {
     SW_ROW,
     .name = "Reshape",
     .doc = "x with the dims in `shape`, row-major order kept; one dim may be -1 and takes what is left.",
-    .inputs = {{"x", MOVABLE}, {"shape", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
+    .inputs = {{"x", SW_MOVABLE}, {"shape", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .infer = reshape_infer,
     .grad = {SW_GRAD_RULE, view_grad},
@@ -139,7 +140,7 @@ const sw_op sw_op_squeeze = {
     SW_ROW,
     .name = "Squeeze",
     .doc = "x without the named axes, which have size 1; without names, without all of size 1.",
-    .inputs = {{"x", MOVABLE}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {{"axes", SW_ATTR_INTS, .doc = "axes to leave out; empty: every one of size 1"}},
     .infer = squeeze_infer,
@@ -178,7 +179,7 @@ const sw_op sw_op_unsqueeze = {
     SW_ROW,
     .name = "Unsqueeze",
     .doc = "x with axes of size 1 put in, so that the result has them at the places named.",
-    .inputs = {{"x", MOVABLE}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {{"axes", SW_ATTR_INTS, .required = true, .doc = "places in the result, from the end when negative"}},
     .infer = unsqueeze_infer,
@@ -212,7 +213,7 @@ const sw_op sw_op_flatten = {
     SW_ROW,
     .name = "Flatten",
     .doc = "x as a matrix: the dims before `axis` become the rows, the others the columns.",
-    .inputs = {{"x", MOVABLE}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {{"axis", SW_ATTR_INT, .i = 1, .doc = "the first axis of the columns"}},
     .infer = flatten_infer,
@@ -287,7 +288,10 @@ static sw_status transpose_grad(sw_graph *g, const sw_node *n, sw_value *const *
 
 static const sw_sample transpose_items[] = {
     {.note = "reversed", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
-    {.note = "channels last", .inputs_count = 1, .dims = {{4, {2, 3, 4, 5}}}, SW_WITH(SW_SET_INTS("permutation", 0, 2, 3, 1))},
+    {.note = "channels last",
+     .inputs_count = 1,
+     .dims = {{4, {2, 3, 4, 5}}},
+     SW_WITH(SW_SET_INTS("permutation", 0, 2, 3, 1))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "nothing", .inputs_count = 1, .dims = {{2, {0, 3}}}},
 };
@@ -297,7 +301,7 @@ const sw_op sw_op_transpose = {
     SW_ROW,
     .name = "Transpose",
     .doc = "Axis i of the result is axis permutation[i] of x; without a permutation the axes are reversed.",
-    .inputs = {{"x", MOVABLE}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .attrs = {{"permutation", SW_ATTR_INTS, .doc = "an axis of x for each axis of the result; empty: reversed"}},
     .infer = transpose_infer,
@@ -364,7 +368,7 @@ const sw_op sw_op_expand = {
     SW_ROW,
     .name = "Expand",
     .doc = "x broadcast with `shape`: repeated along axes where x has size 1 or none.",
-    .inputs = {{"x", MOVABLE}, {"shape", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
+    .inputs = {{"x", SW_MOVABLE}, {"shape", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .infer = expand_infer,
     .grad = {SW_GRAD_RULE, sum_back_grad},
@@ -412,13 +416,16 @@ static sw_status tile_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
     sw_value *x = sw_node_input(n, 0), *repeats = sw_node_input(n, 1);
     int rank = sw_value_rank(x);
     if (rank < 0 || 2 * rank > SW_MAX_RANK)
-        return sw_fail(SW_UNSUPPORTED, "Tile '%s': no gradient for %d dims, at most %d", sw_node_name(n), rank, SW_MAX_RANK / 2);
+        return sw_fail(SW_UNSUPPORTED, "Tile '%s': no gradient for %d dims, at most %d", sw_node_name(n), rank,
+                       SW_MAX_RANK / 2);
     if (rank == 0) {
         dx[0] = dy[0];
         return sw_graph_status(g);
     }
-    sw_value *pairs = sw_concat(g, (sw_value *[]){sw_unsqueeze(g, repeats, 1, (int64_t[]){1}),
-                                                  sw_unsqueeze(g, sw_shape_of(g, x), 1, (int64_t[]){1})}, 2, 1);
+    sw_value *pairs = sw_concat(g,
+                                (sw_value *[]){sw_unsqueeze(g, repeats, 1, (int64_t[]){1}),
+                                               sw_unsqueeze(g, sw_shape_of(g, x), 1, (int64_t[]){1})},
+                                2, 1);
     int64_t axes[SW_MAX_RANK];
     for (int i = 0; i < rank; i++)
         axes[i] = 2 * i;
@@ -437,7 +444,7 @@ const sw_op sw_op_tile = {
     SW_ROW,
     .name = "Tile",
     .doc = "x laid side by side, repeats[i] times along axis i.",
-    .inputs = {{"x", MOVABLE}, {"repeats", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
+    .inputs = {{"x", SW_MOVABLE}, {"repeats", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .infer = tile_infer,
     .grad = {SW_GRAD_RULE, tile_grad, SW_KEEP_INPUT(1)},
@@ -485,7 +492,10 @@ static sw_status shape_reference(const sw_call *call)
 
 static const sw_sample shape_items[] = {
     {.note = "whole", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}},
-    {.note = "part", .inputs_count = 1, .dims = {{3, {2, 3, 4}}}, SW_WITH(SW_SET_INT("start", 1), SW_SET_INT("end", -1))},
+    {.note = "part",
+     .inputs_count = 1,
+     .dims = {{3, {2, 3, 4}}},
+     SW_WITH(SW_SET_INT("start", 1), SW_SET_INT("end", -1))},
     {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
 };
 static const sw_op_samples shape_samples = SW_SAMPLES(shape_items);
@@ -559,7 +569,7 @@ const sw_op sw_op_constant_of_shape = {
     .name = "ConstantOfShape",
     .doc = "A tensor of the dims in `shape`, every element the one in `value`.",
     .inputs = {{"shape", SW_DT(SW_I64), .flags = SW_PORT_SHAPE_VALUE}},
-    .outputs = {{"y", MOVABLE}},
+    .outputs = {{"y", SW_MOVABLE}},
     .attrs = {{"value", SW_ATTR_TENSOR, .doc = "one element, which gives the type too; without it f32 0"}},
     .infer = constant_of_shape_infer,
     .grad = {SW_NOT_DIFFERENTIABLE},

@@ -1,7 +1,7 @@
 /* softmax.c: Softmax and LogSoftmax along one axis.
  *
- * The largest element is taken away before the exponential, so that nothing overflows and a row of equal numbers is exact.
- * Gradients are written in the output, which the forward pass has anyway. */
+ * The largest element is taken away before the exponential, so that nothing overflows and a row of equal numbers is
+ * exact. Gradients are written in the output, which the forward pass has anyway. */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -16,7 +16,8 @@ static sw_status softmax_infer(sw_infer *infer)
 }
 
 /* One row: n elements, `xs` and `ys` apart. */
-static void softmax_row(const sw_view *x, int64_t x_at, int64_t xs, const sw_view *y, int64_t y_at, int64_t ys, int64_t n, bool logs)
+static void softmax_row(const sw_view *x, int64_t x_at, int64_t xs, const sw_view *y, int64_t y_at, int64_t ys,
+                        int64_t n, bool logs)
 {
     double largest = -INFINITY, sum = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -49,10 +50,7 @@ static sw_status softmax(const sw_call *call, bool logs)
 static sw_status softmax_reference(const sw_call *call) { return softmax(call, false); }
 static sw_status log_softmax_reference(const sw_call *call) { return softmax(call, true); }
 
-static sw_cost softmax_cost(const sw_call *call)
-{
-    return sw_cost_of(call, 14 * sw_cost_elements(&call->inputs[0]));
-}
+static sw_cost softmax_cost(const sw_call *call) { return sw_cost_of(call, 14 * sw_cost_elements(&call->inputs[0])); }
 
 static sw_value *sum_along(sw_graph *g, const sw_node *n, sw_value *v)
 {
@@ -87,7 +85,8 @@ static const sw_op_samples softmax_samples = SW_SAMPLES(softmax_items);
 #define SOFTMAX_ROW                                                                                                    \
     .inputs = {{"x", SW_FLOATING}}, .outputs = {{"y", SW_SAME_AS("x")}},                                               \
     .attrs = {{"axis", SW_ATTR_INT, .i = -1, .doc = "the axis along which the results sum to 1"}},                     \
-    .infer = softmax_infer, .cost = softmax_cost, .flags = SW_DETERMINISTIC | SW_IN_PLACE_FIRST, .samples = &softmax_samples
+    .infer = softmax_infer, .cost = softmax_cost, .flags = SW_DETERMINISTIC | SW_IN_PLACE_FIRST,                       \
+    .samples = &softmax_samples
 
 const sw_op sw_op_softmax = {
     SW_ROW,

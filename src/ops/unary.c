@@ -1,7 +1,8 @@
 /* unary.c: one number in, one number out, by a formula of mathematics: Neg Abs … Erf, Identity, Clip and Cast.
  *
  * A row adds its formula and the formula of its slope; dims, the walk and the cost are shared. Slopes are written in
- * terms of the output where that spares keeping the input. Rows whose integers must stay exact have a body of their own. */
+ * terms of the output where that spares keeping the input. Rows whose integers must stay exact have a body of their
+ * own. */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -44,10 +45,7 @@ static sw_status exact_unary(const sw_call *call, double (*f)(double), int64_t (
 }
 
 #define EXACT_BODY(name)                                                                                               \
-    static sw_status name##_reference(const sw_call *call)                                                             \
-    {                                                                                                                  \
-        return exact_unary(call, name##_f, name##_i, name##_u);                                                        \
-    }
+    static sw_status name##_reference(const sw_call *call) { return exact_unary(call, name##_f, name##_i, name##_u); }
 
 static double neg_f(double x) { return -x; }
 static int64_t neg_i(int64_t x) { return (int64_t)(0 - (uint64_t)x); }
@@ -122,7 +120,11 @@ const sw_op sw_op_sign = {
 };
 
 /* ---- smooth ---- */
-static double exp_at(double x, double alpha, double beta) { NO_PARAMETERS; return exp(x); }
+static double exp_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return exp(x);
+}
 SW_UNARY_BODY(exp, 10)
 static sw_status exp_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
@@ -141,7 +143,11 @@ const sw_op sw_op_exp = {
     .reference = exp_reference,
 };
 
-static double log_at(double x, double alpha, double beta) { NO_PARAMETERS; return log(x); }
+static double log_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return log(x);
+}
 SW_UNARY_BODY(log, 10)
 static sw_status log_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
@@ -161,7 +167,11 @@ const sw_op sw_op_log = {
     .samples = &positive_samples,
 };
 
-static double sqrt_at(double x, double alpha, double beta) { NO_PARAMETERS; return sqrt(x); }
+static double sqrt_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return sqrt(x);
+}
 SW_UNARY_BODY(sqrt, 4)
 /* 1 / (2 y) */
 static sw_status sqrt_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -182,7 +192,11 @@ const sw_op sw_op_sqrt = {
     .samples = &positive_samples,
 };
 
-static double reciprocal_at(double x, double alpha, double beta) { NO_PARAMETERS; return 1 / x; }
+static double reciprocal_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return 1 / x;
+}
 SW_UNARY_BODY(reciprocal, 1)
 /* -y^2 */
 static sw_status reciprocal_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -204,7 +218,11 @@ const sw_op sw_op_reciprocal = {
     .samples = &positive_samples,
 };
 
-static double sin_at(double x, double alpha, double beta) { NO_PARAMETERS; return sin(x); }
+static double sin_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return sin(x);
+}
 SW_UNARY_BODY(sin, 10)
 static sw_status sin_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
@@ -223,7 +241,11 @@ const sw_op sw_op_sin = {
     .reference = sin_reference,
 };
 
-static double cos_at(double x, double alpha, double beta) { NO_PARAMETERS; return cos(x); }
+static double cos_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return cos(x);
+}
 SW_UNARY_BODY(cos, 10)
 static sw_status cos_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
 {
@@ -242,7 +264,11 @@ const sw_op sw_op_cos = {
     .reference = cos_reference,
 };
 
-static double erf_at(double x, double alpha, double beta) { NO_PARAMETERS; return erf(x); }
+static double erf_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return erf(x);
+}
 SW_UNARY_BODY(erf, 20)
 /* 2 / sqrt(pi) exp(-x^2) */
 static sw_status erf_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, sw_value **dx)
@@ -265,11 +291,23 @@ const sw_op sw_op_erf = {
 };
 
 /* ---- steps ---- */
-static double floor_at(double x, double alpha, double beta) { NO_PARAMETERS; return floor(x); }
+static double floor_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return floor(x);
+}
 SW_UNARY_BODY(floor, 1)
-static double ceil_at(double x, double alpha, double beta) { NO_PARAMETERS; return ceil(x); }
+static double ceil_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return ceil(x);
+}
 SW_UNARY_BODY(ceil, 1)
-static double round_at(double x, double alpha, double beta) { NO_PARAMETERS; return nearbyint(x); }
+static double round_at(double x, double alpha, double beta)
+{
+    NO_PARAMETERS;
+    return nearbyint(x);
+}
 SW_UNARY_BODY(round, 1)
 
 const sw_op sw_op_floor = {
@@ -317,7 +355,7 @@ const sw_op sw_op_identity = {
     SW_ROW,
     .name = "Identity",
     .doc = "x as it is.",
-    .inputs = {{"x", SW_ANY & ~SW_DT(SW_STRING)}},
+    .inputs = {{"x", SW_MOVABLE}},
     .outputs = {{"y", SW_SAME_AS("x")}},
     .infer = sw_infer_like_first,
     .grad = {SW_GRAD_RULE, identity_grad},
@@ -410,12 +448,13 @@ static sw_status cast_infer(sw_infer *infer)
     return sw_infer_like_first(infer);
 }
 
-/* By sw_tensor_copy's rules: floats round to nearest even; to integers they truncate and saturate, NaN gives 0; integers
- * wrap among themselves; to bool is != 0. */
+/* By sw_tensor_copy's rules: floats round to nearest even; to integers they truncate and saturate, NaN gives 0;
+ * integers wrap among themselves; to bool is != 0. */
 static sw_status cast_reference(const sw_call *call)
 {
     const sw_view *x = &call->inputs[0], *y = &call->outputs[0];
-    bool from_float = sw_dtype_class(x->dtype) == SW_CLASS_FLOAT, is_unsigned = sw_dtype_class(x->dtype) == SW_CLASS_UNSIGNED;
+    bool from_float = sw_dtype_class(x->dtype) == SW_CLASS_FLOAT,
+         is_unsigned = sw_dtype_class(x->dtype) == SW_CLASS_UNSIGNED;
     sw_walk w;
     if (!sw_call_walk(call, &w))
         return SW_OK;
@@ -439,21 +478,47 @@ static sw_status cast_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 }
 
 static const sw_sample cast_items[] = {
-    {.note = "f64 to f64", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_F64)), .dtype = {SW_F64}},
-    {.note = "f32 to i32", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_I32)), .dtype = {SW_F32}, .smooth_off = true},
-    {.note = "u8 to f32", .inputs_count = 1, .dims = {{2, {3, 5}}}, SW_WITH(SW_SET_DTYPE("to", SW_F32)), .dtype = {SW_U8}, .integer_max = {256}, .smooth_off = true},
-    {.note = "f32 to bool", .inputs_count = 1, .dims = {{1, {9}}}, SW_WITH(SW_SET_DTYPE("to", SW_BOOL)), .dtype = {SW_F32}, .smooth_off = true},
-    {.note = "f32 to bf16", .inputs_count = 1, .dims = {{1, {9}}}, SW_WITH(SW_SET_DTYPE("to", SW_BF16)), .dtype = {SW_F32}, .smooth_off = true},
+    {.note = "f64 to f64",
+     .inputs_count = 1,
+     .dims = {{2, {3, 5}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_F64)),
+     .dtype = {SW_F64}},
+    {.note = "f32 to i32",
+     .inputs_count = 1,
+     .dims = {{2, {3, 5}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_I32)),
+     .dtype = {SW_F32},
+     .smooth_off = true},
+    {.note = "u8 to f32",
+     .inputs_count = 1,
+     .dims = {{2, {3, 5}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_F32)),
+     .dtype = {SW_U8},
+     .integer_max = {256},
+     .smooth_off = true},
+    {.note = "f32 to bool",
+     .inputs_count = 1,
+     .dims = {{1, {9}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_BOOL)),
+     .dtype = {SW_F32},
+     .smooth_off = true},
+    {.note = "f32 to bf16",
+     .inputs_count = 1,
+     .dims = {{1, {9}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_BF16)),
+     .dtype = {SW_F32},
+     .smooth_off = true},
 };
 static const sw_op_samples cast_samples = SW_SAMPLES(cast_items);
 
 const sw_op sw_op_cast = {
     SW_ROW,
     .name = "Cast",
-    .doc = "x converted to element type `to`: floats round to nearest even; to integers they truncate and saturate, NaN "
-           "gives 0; to bool is x != 0.",
-    .inputs = {{"x", SW_ANY & ~SW_DT(SW_STRING)}},
-    .outputs = {{"y", SW_ANY & ~SW_DT(SW_STRING)}},
+    .doc =
+        "x converted to element type `to`: floats round to nearest even; to integers they truncate and saturate, NaN "
+        "gives 0; to bool is x != 0.",
+    .inputs = {{"x", SW_MOVABLE}},
+    .outputs = {{"y", SW_MOVABLE}},
     .attrs = {{"to", SW_ATTR_DTYPE, .required = true, .doc = "the element type of the result"}},
     .infer = cast_infer,
     .grad = {SW_GRAD_RULE, cast_grad},

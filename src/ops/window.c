@@ -1,7 +1,8 @@
 /* window.c: the geometry of sliding windows: attributes, their defaults and the size of what comes out. */
 #include "ops/window.h"
 
-static sw_status read_list(const sw_node *node, const char *name, int axes, int count, int64_t low, int64_t none, int64_t *to)
+static sw_status read_list(const sw_node *node, const char *name, int axes, int count, int64_t low, int64_t none,
+                           int64_t *to)
 {
     int64_t values[6];
     int given = sw_attr_ints(node, name, values, 6);
@@ -35,8 +36,8 @@ sw_status sw_geometry_read(const sw_node *node, int axes, sw_geometry *g)
     return SW_OK;
 }
 
-sw_dim sw_geometry_out(sw_graph *g, sw_dim in, sw_dim kernel, int64_t stride, int64_t dilation, int64_t begin, int64_t end,
-                       bool ceil_mode)
+sw_dim sw_geometry_out(sw_graph *g, sw_dim in, sw_dim kernel, int64_t stride, int64_t dilation, int64_t begin,
+                       int64_t end, bool ceil_mode)
 {
     sw_dim reach = sw_dim_add(g, sw_dim_mul(g, sw_dim_sub(g, kernel, 1), dilation), 1);
     sw_dim room = sw_dim_sub(g, sw_dim_add(g, in, begin + end), reach);

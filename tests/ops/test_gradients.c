@@ -4,13 +4,15 @@
 /* Outputs that a gradient can come from, inputs that one can reach. */
 static bool gives(const struct place *p, int output, const sw_tensor *tensor)
 {
-    return sw_dtype_is_float(sw_tensor_dtype(tensor)) && !(port_at(p->op->outputs, output)->flags & SW_PORT_NO_GRADIENT);
+    return sw_dtype_is_float(sw_tensor_dtype(tensor)) &&
+           !(port_at(p->op->outputs, output)->flags & SW_PORT_NO_GRADIENT);
 }
 
 static bool takes(const struct place *p, int input, const sw_tensor *tensor)
 {
     const sw_port *port = port_at(p->op->inputs, input);
-    return tensor && sw_dtype_is_float(sw_tensor_dtype(tensor)) && !(port->flags & (SW_PORT_NO_GRADIENT | SW_PORT_SHAPE_ONLY));
+    return tensor && sw_dtype_is_float(sw_tensor_dtype(tensor)) &&
+           !(port->flags & (SW_PORT_NO_GRADIENT | SW_PORT_SHAPE_ONLY));
 }
 
 /* sum over outputs of r * y, r drawn once */
@@ -26,7 +28,8 @@ static double weighted(sw_context *ctx, const struct place *p, sw_tensor *const 
     return sum;
 }
 
-static double slope(sw_context *ctx, const struct place *p, sw_tensor *const *inputs, sw_tensor *const *weights, double *element)
+static double slope(sw_context *ctx, const struct place *p, sw_tensor *const *inputs, sw_tensor *const *weights,
+                    double *element)
 {
     const double h = 1e-6;
     double at = *element;
@@ -53,7 +56,8 @@ static bool is_f64(const struct place *p, sw_tensor *const *inputs)
 }
 
 /* Incoming gradients for the outputs that have them, in an awake graph. */
-static void draw_weights(sw_context *ctx, sw_graph *g, const struct place *p, int count, sw_value **out, sw_tensor **weights, sw_value **dy)
+static void draw_weights(sw_context *ctx, sw_graph *g, const struct place *p, int count, sw_value **out,
+                         sw_tensor **weights, sw_value **dy)
 {
     for (int i = 0; i < count; i++) {
         sw_tensor *y = sw_value_tensor(out[i]);
@@ -63,12 +67,14 @@ static void draw_weights(sw_context *ctx, sw_graph *g, const struct place *p, in
             continue;
         weights[i] = sw_tensor_new(ctx, sw_tensor_dtype(y), sw_tensor_dims(y));
         for (int64_t k = 0; k < sw_tensor_count(y); k++)
-            sw_tensor_set(weights[i], k, sw_random_double((sw_random_address){.seed = 9, .stream = (uint32_t)i}, (uint64_t)k) + 0.5);
+            sw_tensor_set(weights[i], k,
+                          sw_random_double((sw_random_address){.seed = 9, .stream = (uint32_t)i}, (uint64_t)k) + 0.5);
         dy[i] = sw_input(g, weights[i]);
     }
 }
 
-static void compare(sw_context *ctx, const struct place *p, int input, sw_tensor **inputs, sw_tensor **weights, sw_value *gradient)
+static void compare(sw_context *ctx, const struct place *p, int input, sw_tensor **inputs, sw_tensor **weights,
+                    sw_value *gradient)
 {
     const char *port = port_at(p->op->inputs, input)->name;
     sw_tensor *x = inputs[input], *dx = gradient == SW_NONE ? NULL : sw_value_tensor(gradient);
@@ -109,10 +115,7 @@ static void rule_is_right(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_every_rule_agrees_with_differences(void **state)
-{
-    each_sample(*state, rule_is_right);
-}
+static void test_every_rule_agrees_with_differences(void **state) { each_sample(*state, rule_is_right); }
 
 /* A rule may read the values that its row keeps; of others only their types. */
 static void reads_what_is_kept(sw_context *ctx, const struct place *p)
@@ -144,7 +147,8 @@ static void reads_what_is_kept(sw_context *ctx, const struct place *p)
     for (int i = 0; i < count; i++) {
         char name[16];
         snprintf(name, sizeof name, "dy%d", i);
-        bool none = port_at(p->op->outputs, i)->flags & SW_PORT_NO_GRADIENT || !sw_dtype_is_float(sw_value_type(out[i])->dtype);
+        bool none =
+            port_at(p->op->outputs, i)->flags & SW_PORT_NO_GRADIENT || !sw_dtype_is_float(sw_value_type(out[i])->dtype);
         dy[i] = none ? SW_NONE : sw_input_declare(g, name, *sw_value_type(out[i]));
     }
     sw_node *node = out[0]->node, *last = NULL;
@@ -158,9 +162,10 @@ static void reads_what_is_kept(sw_context *ctx, const struct place *p)
             if (port_at(n->op->inputs, i)->flags & SW_PORT_SHAPE_ONLY)
                 continue;
             for (int k = 0; k < node->inputs_count; k++)
-                if (n->inputs[i] == node->inputs[k] && n->inputs[i] != SW_NONE && !(p->op->grad.keeps & SW_KEEP_INPUT(k)) &&
-                    strcmp(n->inputs[i]->node->op->name, "Constant") != 0)
-                    fail_msg("%s: the rule reads input '%s' (in %s), which is not kept", place_text(p), port_at(p->op->inputs, k)->name, n->op->name);
+                if (n->inputs[i] == node->inputs[k] && n->inputs[i] != SW_NONE &&
+                    !(p->op->grad.keeps & SW_KEEP_INPUT(k)) && strcmp(n->inputs[i]->node->op->name, "Constant") != 0)
+                    fail_msg("%s: the rule reads input '%s' (in %s), which is not kept", place_text(p),
+                             port_at(p->op->inputs, k)->name, n->op->name);
             for (int k = 0; k < node->outputs_count; k++)
                 if (n->inputs[i] == node->outputs[k] && !(p->op->grad.keeps & SW_KEEP_OUTPUT(k)))
                     fail_msg("%s: the rule reads output %d (in %s), which is not kept", place_text(p), k, n->op->name);
@@ -169,10 +174,7 @@ static void reads_what_is_kept(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_rules_read_only_what_is_kept(void **state)
-{
-    each_sample(*state, reads_what_is_kept);
-}
+static void test_rules_read_only_what_is_kept(void **state) { each_sample(*state, reads_what_is_kept); }
 
 /* The gradient's dims follow x's when those are symbols: the rule may not lean on numbers. */
 static void rule_with_symbols(sw_context *ctx, const struct place *p)
@@ -201,7 +203,8 @@ static void rule_with_symbols(sw_context *ctx, const struct place *p)
     int count = sample_outputs(p);
     sw_node_add(g, p->op->name, in, p->sample->inputs_count, p->sample->attrs, p->sample->attrs_count, out, count);
     for (int i = 0; i < count && sw_ok(g); i++) {
-        bool none = port_at(p->op->outputs, i)->flags & SW_PORT_NO_GRADIENT || !sw_dtype_is_float(sw_value_type(out[i])->dtype);
+        bool none =
+            port_at(p->op->outputs, i)->flags & SW_PORT_NO_GRADIENT || !sw_dtype_is_float(sw_value_type(out[i])->dtype);
         dy[i] = none ? SW_NONE : sw_expand(g, sw_scalar(g, sw_value_type(out[i])->dtype, 0), sw_shape_of(g, out[i]));
     }
     if (sw_ok(g) && dy[0] != SW_NONE)
@@ -217,8 +220,10 @@ static void rule_with_symbols(sw_context *ctx, const struct place *p)
         const sw_type *type = sw_value_type(dx[i]);
         for (int k = 0; k < type->rank; k++) {
             int64_t size;
-            if (type->dims[k] != SW_DIM_UNKNOWN && (sw_dim_eval(g, type->dims[k], values, &size) != SW_OK || size != sw_tensor_dim(inputs[i], k)))
-                fail_msg("%s with symbols: axis %d of the gradient of '%s' is wrong", place_text(p), k, port_at(p->op->inputs, i)->name);
+            if (type->dims[k] != SW_DIM_UNKNOWN &&
+                (sw_dim_eval(g, type->dims[k], values, &size) != SW_OK || size != sw_tensor_dim(inputs[i], k)))
+                fail_msg("%s with symbols: axis %d of the gradient of '%s' is wrong", place_text(p), k,
+                         port_at(p->op->inputs, i)->name);
         }
         if (type->rank >= 0)
             assert_int_equal(type->rank, sw_tensor_rank(inputs[i]));
@@ -227,10 +232,7 @@ static void rule_with_symbols(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_rules_work_on_symbols(void **state)
-{
-    each_sample(*state, rule_with_symbols);
-}
+static void test_rules_work_on_symbols(void **state) { each_sample(*state, rule_with_symbols); }
 
 int main(void)
 {

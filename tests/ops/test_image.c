@@ -5,8 +5,9 @@
 #include "pictures.h"
 
 /* The pixels of the lossless pictures, row by row. */
-static const uint8_t expected[12][3] = {{255, 0, 0},   {0, 255, 0}, {0, 0, 255},     {255, 255, 255}, {0, 0, 0},   {128, 128, 128},
-                                        {10, 200, 30}, {250, 128, 3}, {1, 2, 3},     {254, 253, 252}, {64, 0, 191}, {90, 91, 92}};
+static const uint8_t expected[12][3] = {{255, 0, 0}, {0, 255, 0},     {0, 0, 255},   {255, 255, 255},
+                                        {0, 0, 0},   {128, 128, 128}, {10, 200, 30}, {250, 128, 3},
+                                        {1, 2, 3},   {254, 253, 252}, {64, 0, 191},  {90, 91, 92}};
 
 #define PICTURE(name) name, sizeof name
 
@@ -133,8 +134,8 @@ static void test_other_bytes_are_named(void **state)
 static const struct {
     const unsigned char *bytes;
     size_t size;
-} files[] = {{PICTURE(rgb_png)},     {PICTURE(palette_png)},     {PICTURE(interlaced_png)}, {PICTURE(base_jpg)},
-             {PICTURE(progressive_jpg)}, {PICTURE(cmyk_jpg)}, {PICTURE(lossless_webp)},  {PICTURE(lossy_webp)}};
+} files[] = {{PICTURE(rgb_png)},         {PICTURE(palette_png)}, {PICTURE(interlaced_png)}, {PICTURE(base_jpg)},
+             {PICTURE(progressive_jpg)}, {PICTURE(cmyk_jpg)},    {PICTURE(lossless_webp)},  {PICTURE(lossy_webp)}};
 
 /* Cut anywhere, a file gives a text and nothing else; trailing marks that carry no pixels may be missing. */
 static void test_a_cut_file_is_an_answer(void **state)
@@ -220,7 +221,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_luma_and_alpha, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_every_kind_of_jpeg_gives_its_colours, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_every_kind_of_webp, open_context, close_context),
-        cmocka_unit_test_setup_teardown(test_a_size_beyond_the_limits_is_refused_before_memory_is_taken, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_a_size_beyond_the_limits_is_refused_before_memory_is_taken, open_context,
+                                        close_context),
         cmocka_unit_test_setup_teardown(test_other_bytes_are_named, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_a_cut_file_is_an_answer, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_flipped_bits_do_no_harm, open_context, close_context),

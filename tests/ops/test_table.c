@@ -51,10 +51,7 @@ static void same_twice(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_same_inputs_give_same_bits(void **state)
-{
-    each_sample(*state, same_twice);
-}
+static void test_same_inputs_give_same_bits(void **state) { each_sample(*state, same_twice); }
 
 /* Inputs that are not contiguous must not matter: the same numbers, written backwards along every axis. */
 static sw_tensor *backwards(sw_tensor *tensor)
@@ -89,10 +86,7 @@ static void strides_do_not_matter(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_strides_do_not_matter(void **state)
-{
-    each_sample(*state, strides_do_not_matter);
-}
+static void test_strides_do_not_matter(void **state) { each_sample(*state, strides_do_not_matter); }
 
 /* ---- every element type ---- */
 
@@ -120,8 +114,8 @@ static void one_dtype(sw_context *ctx, const struct place *p, int port, sw_dtype
     for (int i = 0; i < count; i++) {
         sw_tensor *rounded = sw_tensor_cast(expected[i], sw_tensor_dtype(got[i]));
         if (!same_bits(rounded, got[i]))
-            fail_msg("%s: output %d with %s at '%s' is not the wide result, rounded", place_text(p), i, sw_dtype_name(dtype),
-                     p->op->inputs[port].name);
+            fail_msg("%s: output %d with %s at '%s' is not the wide result, rounded", place_text(p), i,
+                     sw_dtype_name(dtype), p->op->inputs[port].name);
         sw_tensor_release(rounded);
     }
     release_all(got, count);
@@ -153,14 +147,12 @@ static void every_dtype(sw_context *ctx, const struct place *p)
     }
 }
 
-static void test_every_dtype_is_the_wide_result_rounded_once(void **state)
-{
-    each_sample(*state, every_dtype);
-}
+static void test_every_dtype_is_the_wide_result_rounded_once(void **state) { each_sample(*state, every_dtype); }
 
 /* ---- dims that are symbols ---- */
 
-/* The same node in a sleeping graph whose dims are symbols, one per size: its dims must evaluate to the concrete ones. */
+/* The same node in a sleeping graph whose dims are symbols, one per size: its dims must evaluate to the concrete ones.
+ */
 static void symbols_agree(sw_context *ctx, const struct place *p)
 {
     sw_tensor *inputs[SW_MAX_PORTS], *outputs[SW_MAX_PORTS];
@@ -213,10 +205,7 @@ static void symbols_agree(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_symbolic_dims_agree_with_concrete_ones(void **state)
-{
-    each_sample(*state, symbols_agree);
-}
+static void test_symbolic_dims_agree_with_concrete_ones(void **state) { each_sample(*state, symbols_agree); }
 
 /* ---- costs ---- */
 
@@ -243,7 +232,12 @@ static void cost_is_sane(sw_context *ctx, const struct place *p)
         outputs[i].data = NULL;
         bytes += (double)sw_view_bytes(&outputs[i]);
     }
-    sw_call call = {.ctx = ctx, .node = out[0]->node, .inputs = views, .inputs_count = p->sample->inputs_count, .outputs = outputs, .outputs_count = count};
+    sw_call call = {.ctx = ctx,
+                    .node = out[0]->node,
+                    .inputs = views,
+                    .inputs_count = p->sample->inputs_count,
+                    .outputs = outputs,
+                    .outputs_count = count};
     sw_cost cost = p->op->cost(&call);
     if (!(cost.flops >= 0 && isfinite(cost.flops) && cost.bytes >= bytes && isfinite(cost.bytes)))
         fail_msg("%s: %g flops, %g bytes, of which %g are written", place_text(p), cost.flops, cost.bytes, bytes);
@@ -253,10 +247,7 @@ static void cost_is_sane(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_costs_are_finite_and_cover_what_is_written(void **state)
-{
-    each_sample(*state, cost_is_sane);
-}
+static void test_costs_are_finite_and_cover_what_is_written(void **state) { each_sample(*state, cost_is_sane); }
 
 /* ---- memory ---- */
 
@@ -278,7 +269,8 @@ static void every_allocation_fails_once(sw_context *ctx, const struct place *p)
         failed = sw_alloc_failed(ctx);
         sw_alloc_fail_at(ctx, 0);
         if (failed && g && sw_graph_status(g) != SW_NO_MEMORY)
-            fail_msg("%s: allocation %llu failed, the graph says '%s'", place_text(p), (unsigned long long)nth, sw_graph_error(g));
+            fail_msg("%s: allocation %llu failed, the graph says '%s'", place_text(p), (unsigned long long)nth,
+                     sw_graph_error(g));
         if (!failed && !sw_ok(g))
             fail_msg("%s: %s", place_text(p), sw_graph_error(g));
         sw_graph_free(g);
@@ -290,15 +282,13 @@ static void every_allocation_fails_once(sw_context *ctx, const struct place *p)
     release_all(inputs, p->sample->inputs_count);
 }
 
-static void test_every_allocation_may_fail(void **state)
-{
-    each_sample(*state, every_allocation_fails_once);
-}
+static void test_every_allocation_may_fail(void **state) { each_sample(*state, every_allocation_fails_once); }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_every_row_is_documented_and_speaks_of_its_gradient, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_every_row_is_documented_and_speaks_of_its_gradient, open_context,
+                                        close_context),
         cmocka_unit_test_setup_teardown(test_every_row_has_samples_and_a_cost, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_same_inputs_give_same_bits, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_strides_do_not_matter, open_context, close_context),

@@ -1,7 +1,7 @@
 /* What the walks over the op table share: samples become tensors, nodes and calls.
  *
- * A sample names dims, attributes and ranges; everything else is drawn at fixed seeds, so that a walk is the same on every
- * machine. A row's ports say which element types to draw. */
+ * A sample names dims, attributes and ranges; everything else is drawn at fixed seeds, so that a walk is the same on
+ * every machine. A row's ports say which element types to draw. */
 #ifndef TEST_OPS_WALK_H
 #define TEST_OPS_WALK_H
 
@@ -72,10 +72,7 @@ SHARED sw_dtype sample_dtype(const struct place *p, int index, sw_dtype wanted)
     return SW_DTYPE_NONE;
 }
 
-SHARED bool is_absent(const struct place *p, int index)
-{
-    return (p->sample->absent >> index) & 1;
-}
+SHARED bool is_absent(const struct place *p, int index) { return (p->sample->absent >> index) & 1; }
 
 SHARED void fill(const struct place *p, int index, sw_tensor *tensor, uint64_t seed)
 {

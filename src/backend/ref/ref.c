@@ -11,10 +11,7 @@ static const char *skips(const sw_site *site)
     return sw_node_op(site->node)->reference ? NULL : "the row has no reference body";
 }
 
-static sw_status run(const sw_call *call)
-{
-    return sw_node_op(call->node)->reference(call);
-}
+static sw_status run(const sw_call *call) { return sw_node_op(call->node)->reference(call); }
 
 static const sw_kernel reference = {.name = "reference", .op = "*", .skips = skips, .run = run, .fixed_slices = true};
 
@@ -58,7 +55,4 @@ static const sw_backend backend = {
     .identity = identity,
 };
 
-sw_status sw_ref_backend_register(sw_context *ctx)
-{
-    return sw_backend_register(ctx, &backend);
-}
+sw_status sw_ref_backend_register(sw_context *ctx) { return sw_backend_register(ctx, &backend); }
