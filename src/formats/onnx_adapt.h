@@ -15,7 +15,7 @@
 #include "slipway/model.h"
 #include "slipway/ops.h"
 
-enum { ONNX_MAX_ATTRS = 8, ONNX_MAX_PORTS = 64 };
+enum { ONNX_MAX_ATTRS = 10, ONNX_MAX_PORTS = 64 };
 
 typedef struct onnx_import onnx_import;
 typedef struct onnx_export onnx_export;
@@ -41,8 +41,9 @@ typedef struct onnx_adapter {
     sw_status (*read)(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs);
     /* NULL: the op with the renamed attributes. */
     sw_status (*write)(onnx_export *ex, const sw_node *node);
-    bool read_only;     /* not the form in which the row is written */
-    const char *domain; /* NULL: ai.onnx */
+    int (*needs)(const sw_node *node); /* the least opset version that can say this node; NULL: any that is written */
+    bool read_only;                    /* not the form in which the row is written */
+    const char *domain;                /* NULL: ai.onnx */
 } onnx_adapter;
 
 typedef struct onnx_adapters {
@@ -51,7 +52,8 @@ typedef struct onnx_adapters {
 } onnx_adapters;
 
 /* One per family; onnx_table.c lists them. */
-extern const onnx_adapters onnx_adapt_elementwise, onnx_adapt_nn, onnx_adapt_reduce, onnx_adapt_shape, onnx_adapt_index;
+extern const onnx_adapters onnx_adapt_elementwise, onnx_adapt_nn, onnx_adapt_reduce, onnx_adapt_shape, onnx_adapt_index,
+    onnx_adapt_image;
 
 /* The adapter for an op at an opset version, or NULL. */
 const onnx_adapter *onnx_adapter_for_op(const char *domain, const char *op, int64_t version);

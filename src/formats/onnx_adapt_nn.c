@@ -148,8 +148,6 @@ static sw_status write_pool(onnx_export *ex, const sw_node *node)
     bool dilated = false;
     for (int i = 0; i < count; i++)
         dilated |= dilations[i] != 1;
-    if (average && dilated && onnx_opset_of(ex) < 19)
-        return sw_fail(SW_UNSUPPORTED, "AveragePool '%s': dilations need opset 19", sw_node_name(node));
     onnx_begin(ex, onnx_writing(ex)->op, node);
     onnx_put_ports(ex, node);
     put_list(ex, node, "kernel", "kernel_shape");
@@ -238,24 +236,21 @@ static sw_status read_batch_norm(onnx_import *im, const onnx_node *node, sw_valu
     for (int i = 1; i < node->output_count; i++)
         if (*node->outputs[i])
             return onnx_fail(im, node, SW_UNSUPPORTED, "only its first output is made");
-    /* y = (x - mean) / sqrt(var + epsilon) * scale + bias over axis 1, as rows that fold into a convolution. */
-    const sw_type *type = sw_value_type(inputs[0]);
-    sw_value *channel[4];
-    int64_t axes[SW_MAX_RANK];
-    if (type->rank < 2)
-        return onnx_fail(im, node, SW_SHAPE, "its input has %d dims, needs 2 or more", type->rank);
-    for (int i = 0; i < type->rank - 2; i++)
-        axes[i] = i + 1;
-    for (int i = 0; i < 4; i++) {
-        sw_value *v = inputs[1 + i];
-        if (sw_value_type(v)->dtype != type->dtype)
-            v = sw_cast(g, v, type->dtype);
-        channel[i] = type->rank > 2 ? sw_unsqueeze(g, v, type->rank - 2, axes) : v;
-    }
-    sw_value *deviation = sw_sqrt(g, sw_add_scalar(g, channel[3], onnx_float(im, node, "epsilon", 1e-5)));
-    sw_value *factor = sw_div(g, channel[0], deviation);
-    outputs[0] = sw_add(g, sw_mul(g, sw_sub(g, inputs[0], channel[2]), factor), channel[1]);
+    sw_value *ports[] = {inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], sw_scalar(g, SW_BOOL, 0)}, *made[5];
+    const sw_attr attr = SW_ATTR_F("epsilon", onnx_float(im, node, "epsilon", 1e-5));
+    outputs[0] = sw_node_add(g, "BatchNorm", ports, 6, &attr, 1, made, 5);
     return onnx_done(im);
+}
+
+static sw_status write_batch_norm(onnx_export *ex, const sw_node *node)
+{
+    onnx_begin(ex, "BatchNormalization", node);
+    for (int i = 0; i < 5; i++)
+        onnx_in(ex, onnx_name(ex, sw_node_input(node, i)));
+    onnx_out(ex, onnx_name(ex, sw_node_output(node, 0)));
+    onnx_put_float(ex, "epsilon", sw_attr_float(node, "epsilon"));
+    onnx_put_float(ex, "momentum", sw_attr_float(node, "momentum"));
+    return onnx_end(ex);
 }
 
 /* Dropout in inference is nothing. */
@@ -279,6 +274,38 @@ static sw_status write_dropout(onnx_export *ex, const sw_node *node)
     return onnx_end(ex);
 }
 
+static sw_status read_layer_norm(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
+{
+    for (int i = 1; i < node->output_count; i++)
+        if (*node->outputs[i])
+            return onnx_fail(im, node, SW_UNSUPPORTED, "only its first output is made");
+    outputs[0] = sw_layer_norm(onnx_graph_of(im), inputs[0], inputs[1], node->input_count > 2 ? inputs[2] : SW_NONE,
+                               (int)onnx_int(im, node, "axis", -1), onnx_float(im, node, "epsilon", 1e-5));
+    return onnx_done(im);
+}
+
+static sw_status write_layer_norm(onnx_export *ex, const sw_node *node)
+{
+    onnx_begin(ex, "LayerNormalization", node);
+    for (int i = 0; i < sw_node_input_count(node) && sw_node_input(node, i) != SW_NONE; i++)
+        onnx_in(ex, onnx_name(ex, sw_node_input(node, i)));
+    onnx_out(ex, onnx_name(ex, sw_node_output(node, 0)));
+    onnx_put_int(ex, "axis", sw_attr_int(node, "axis"));
+    onnx_put_float(ex, "epsilon", sw_attr_float(node, "epsilon"));
+    return onnx_end(ex);
+}
+
+/* Dilated averages came with opset 19. */
+static int average_needs(const sw_node *node)
+{
+    int64_t dilations[3];
+    int count = sw_attr_ints(node, "dilations", dilations, 3);
+    for (int i = 0; i < count && i < 3; i++)
+        if (dilations[i] != 1)
+            return 19;
+    return 17;
+}
+
 #define WINDOW                                                                                                         \
     {"strides"}, {"dilations"}, {"pads"}, {"auto_pad"}, { "kernel_shape" }
 #define GEMM                                                                                                           \
@@ -298,7 +325,14 @@ static const onnx_adapter table[] = {
     {"Gemm", 7, 0, "Gemm", GEMM},
     {"Conv", 1, 0, "Conv", {WINDOW, {"group"}}, read_conv, write_conv},
     {"MaxPool", 1, 0, "MaxPool", {WINDOW, {"ceil_mode"}, {"storage_order"}}, read_pool, write_pool},
-    {"AveragePool", 1, 0, "AveragePool", {WINDOW, {"ceil_mode"}, {"count_include_pad"}}, read_pool, write_pool},
+    {"AveragePool",
+     1,
+     0,
+     "AveragePool",
+     {WINDOW, {"ceil_mode"}, {"count_include_pad"}},
+     read_pool,
+     write_pool,
+     average_needs},
     {"GlobalAveragePool", 1, 0, NULL, .read = read_global_average},
     {"GlobalMaxPool", 1, 0, NULL, .read = read_global_max},
     {"Softmax", 13, 0, "Softmax", LAST_AXIS},
@@ -308,9 +342,17 @@ static const onnx_adapter table[] = {
     {"BatchNormalization",
      7,
      0,
-     NULL,
+     "BatchNorm",
      {{"epsilon"}, {"momentum"}, {"training_mode"}, {"spatial"}},
-     .read = read_batch_norm},
+     read_batch_norm,
+     write_batch_norm},
+    {"LayerNormalization",
+     17,
+     0,
+     "LayerNorm",
+     {{"axis"}, {"epsilon"}, {"stash_type"}},
+     read_layer_norm,
+     write_layer_norm},
     {"Dropout", 7, 0, "Dropout", {{"seed"}, {"ratio"}}, read_dropout, write_dropout},
 };
 ONNX_ADAPTERS(onnx_adapt_nn, table);

@@ -3,8 +3,8 @@
 
 #include "formats/onnx_adapt.h"
 
-static const onnx_adapters *const families[] = {&onnx_adapt_elementwise, &onnx_adapt_nn, &onnx_adapt_reduce,
-                                                &onnx_adapt_shape, &onnx_adapt_index};
+static const onnx_adapters *const families[] = {&onnx_adapt_elementwise, &onnx_adapt_nn,    &onnx_adapt_reduce,
+                                                &onnx_adapt_shape,       &onnx_adapt_index, &onnx_adapt_image};
 
 static bool covers(const onnx_adapter *adapter, int64_t version)
 {

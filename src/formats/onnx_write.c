@@ -9,7 +9,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_adapt.h"
 
-enum { OPSET = 17, IR_VERSION = 8, MAX_ROUNDS = 8 };
+enum { LEAST_OPSET = 17, MAX_ROUNDS = 8 };
 
 struct initializer {
     const char *name;
@@ -25,15 +25,11 @@ struct onnx_export {
     bool *live;         /* per node id */
     sw_strmap *used;    /* every name in the file */
     sw_vec(struct initializer) initializers;
-    int temporaries;
+    int temporaries, opset;
     const onnx_adapter *adapter;
 };
 
-int onnx_opset_of(const onnx_export *ex)
-{
-    (void)ex;
-    return OPSET;
-}
+int onnx_opset_of(const onnx_export *ex) { return ex->opset; }
 
 const onnx_adapter *onnx_writing(const onnx_export *ex) { return ex->adapter; }
 
@@ -310,7 +306,7 @@ static sw_status decompose(sw_arena *arena, sw_graph *g)
         again = false;
         for (sw_node *node = sw_graph_first(g); node; node = node->next) {
             if (node->id >= ids || !live[node->id] || is_leaf(node) || !node->op->decompose ||
-                onnx_adapter_for_row(node->op->name, OPSET))
+                onnx_adapter_for_row(node->op->name, LEAST_OPSET))
                 continue;
             SW_TRY(decompose_node(g, node));
             again = true;
@@ -319,13 +315,30 @@ static sw_status decompose(sw_arena *arena, sw_graph *g)
     return SW_OK;
 }
 
+/* The least opset that can say all nodes; old readers are many. */
+static int choose_opset(const onnx_export *ex)
+{
+    int opset = LEAST_OPSET;
+    for (sw_node *node = sw_graph_first(ex->g); node; node = node->next) {
+        const onnx_adapter *adapter = onnx_adapter_for_row(node->op->name, LEAST_OPSET);
+        if (!ex->live[node->id] || is_leaf(node) || !adapter || !adapter->needs)
+            continue;
+        int needs = adapter->needs(node);
+        opset = needs > opset ? needs : opset;
+    }
+    return opset;
+}
+
+/* The IR version that came with an opset: checkers want them together. */
+static int ir_version(int opset) { return opset >= 21 ? 10 : opset >= 19 ? 9 : 8; }
+
 static sw_status tell_missing(onnx_export *ex)
 {
     char text[SW_ERROR_TEXT_MAX] = "";
     size_t used = 0;
     int count = 0;
     for (sw_node *node = sw_graph_first(ex->g); node; node = node->next) {
-        if (!ex->live[node->id] || is_leaf(node) || onnx_adapter_for_row(node->op->name, OPSET))
+        if (!ex->live[node->id] || is_leaf(node) || onnx_adapter_for_row(node->op->name, ex->opset))
             continue;
         int wrote = used < sizeof text ? snprintf(text + used, sizeof text - used, "%s%s '%s'", count ? ", " : "",
                                                   node->op->name, sw_node_name(node))
@@ -334,7 +347,7 @@ static sw_status tell_missing(onnx_export *ex)
         count++;
     }
     return count ? sw_fail(SW_UNSUPPORTED, "ONNX: %d node%s no form in opset %d: %s", count,
-                           count == 1 ? " has" : "s have", OPSET, text)
+                           count == 1 ? " has" : "s have", ex->opset, text)
                  : SW_OK;
 }
 
@@ -428,7 +441,7 @@ static sw_status write_nodes(onnx_export *ex)
     for (sw_node *node = sw_graph_first(ex->g); node; node = node->next) {
         if (!ex->live[node->id] || is_leaf(node))
             continue;
-        ex->adapter = onnx_adapter_for_row(node->op->name, OPSET);
+        ex->adapter = onnx_adapter_for_row(node->op->name, ex->opset);
         SW_TRY(ex->adapter->write ? ex->adapter->write(ex, node) : onnx_write_row(ex, node, ex->adapter->op));
     }
     return sw_wire_writer_status(ex->w);
@@ -478,13 +491,13 @@ static void put_classes(onnx_export *ex, const sw_artifact_info *info)
 
 static sw_status write_model(onnx_export *ex, const sw_artifact_info *info)
 {
-    sw_wire_put_int(ex->w, 1, IR_VERSION);
+    sw_wire_put_int(ex->w, 1, ir_version(ex->opset));
     sw_wire_put_text(ex->w, 2, "slipway");
     sw_wire_put_text(ex->w, 3, SW_VERSION);
     SW_TRY(write_graph(ex));
     sw_wire_begin(ex->w, 8);
     sw_wire_put_text(ex->w, 1, "");
-    sw_wire_put_int(ex->w, 2, OPSET);
+    sw_wire_put_int(ex->w, 2, ex->opset);
     sw_wire_end(ex->w);
     if (info && info->class_count > 0)
         put_classes(ex, info);
@@ -509,6 +522,7 @@ static sw_status export_graph(onnx_export *ex, const sw_artifact_info *info,
     ex->w = ex->used ? sw_wire_writer_new(ex->ctx) : NULL;
     if (!ex->w)
         return sw_alloc_status();
+    ex->opset = choose_opset(ex);
     SW_TRY(tell_missing(ex));
     name_ports(ex);
     SW_TRY(write_model(ex, info));

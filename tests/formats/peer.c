@@ -52,6 +52,9 @@ static sw_status write_sample(const char *folder, const char *name, sw_graph *g,
 static sw_status samples(sw_context *ctx, const char *folder)
 {
     SW_TRY(write_sample(folder, "picture_net", picture_net(ctx), random_tensor(ctx, SW_U8, SW_DIMS(5, 12, 12, 1), 3)));
+    for (int i = 0; i < 2; i++)
+        SW_TRY(write_sample(folder, i ? "normed_antialias" : "normed", normed_net(ctx, i),
+                            random_tensor(ctx, SW_U8, SW_DIMS(2, 9, 7, 3), 4)));
     return write_sample(folder, "many_rows", many_rows(ctx), random_tensor(ctx, SW_F32, SW_DIMS(2, 3, 4), 1));
 }
 

@@ -86,4 +86,24 @@ static inline sw_graph *many_rows(sw_context *ctx)
     return g;
 }
 
+/* Pictures resized and normalised, batch and layer norms. `antialias` needs a newer opset. */
+static inline sw_graph *normed_net(sw_context *ctx, bool antialias)
+{
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_U8, sw_symbol(g, "N"), 9, 7, 3));
+    x = sw_transpose(g, sw_cast(g, x, SW_F32), 4, (int64_t[]){0, 3, 1, 2});
+    x = sw_resize(g, x, 6, 5, antialias ? "linear_antialias" : "linear");
+    x = sw_normalize(g, x, 1, 3, (double[]){120, 110, 100}, (double[]){60, 50, 40});
+    sw_state *mean = sw_state_new(ctx, "bn.mean", SW_F32, SW_DIMS(3), sw_init_uniform(1, 0.5), false);
+    sw_state *variance = sw_state_new(ctx, "bn.variance", SW_F32, SW_DIMS(3), sw_init_constant(0.7), false);
+    x = sw_batch_norm(g, x, sw_read(g, param(ctx, "bn.scale", SW_DIMS(3))),
+                      sw_read(g, param(ctx, "bn.bias", SW_DIMS(3))), mean, variance, 1e-3, 0.9);
+    x = sw_layer_norm(g, x, sw_read(g, param(ctx, "ln.scale", SW_DIMS(6, 5))),
+                      sw_read(g, param(ctx, "ln.bias", SW_DIMS(6, 5))), 2, 1e-5);
+    sw_output(g, "large", sw_resize(g, x, 11, 13, "nearest"));
+    sw_output(g, "y", sw_flatten(g, sw_global_average_pool(g, x), 1));
+    sw_output(g, "top", sw_global_max_pool(g, x));
+    return g;
+}
+
 #endif

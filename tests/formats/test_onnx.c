@@ -125,6 +125,22 @@ static void test_most_rows_survive_the_way(void **state)
     sw_graph_free(g);
 }
 
+static void test_pictures_and_norms_survive_the_way(void **state)
+{
+    (void)state;
+    for (int antialias = 0; antialias < 2; antialias++) {
+        sw_graph *g = normed_net(ctx, antialias);
+        if (!sw_ok(g))
+            fail_msg("%s", sw_graph_error(g));
+        sw_artifact *a = there_and_back(g, NULL);
+        sw_tensor *x = random_tensor(ctx, SW_U8, SW_DIMS(2, 9, 7, 3), 4);
+        assert_graphs_agree(g, sw_artifact_graph(a), x, 1e-5);
+        sw_tensor_release(x);
+        sw_artifact_close(a);
+        sw_graph_free(g);
+    }
+}
+
 static void test_equal_graphs_give_equal_bytes(void **state)
 {
     (void)state;
@@ -356,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_trained_net_comes_back_and_computes_the_same),
         TEST(test_most_rows_survive_the_way),
+        TEST(test_pictures_and_norms_survive_the_way),
         TEST(test_equal_graphs_give_equal_bytes),
         TEST(test_all_that_is_not_supported_is_told_at_once),
         TEST(test_a_models_own_functions_are_inlined),
