@@ -14,6 +14,36 @@ static void option_label(const cli_option *option, char label[64])
              option->argument ? option->argument : "");
 }
 
+/* Paragraphs filled to 100 columns; lines that begin with a blank (recipes, commands) stay as they are. */
+static void print_filled(FILE *out, const char *text)
+{
+    int column = 0;
+    while (*text) {
+        bool kept = column == 0 && *text == ' ';
+        size_t length = kept ? strcspn(text, "\n") : strcspn(text, " \n");
+        if (column > 0 && column + 1 + (int)length > 100) {
+            fputc('\n', out);
+            column = 0;
+        }
+        fprintf(out, "%s%.*s", column > 0 ? " " : "", (int)length, text);
+        column += (int)length + (column > 0);
+        text += length;
+        if (*text == '\n' && (kept || text[1] == '\n' || text[1] == ' ')) {
+            fputs(text[1] == '\n' ? "\n\n" : "\n", out);
+            text += text[1] == '\n' ? 2 : 1;
+            column = 0;
+        } else if (*text)
+            text++;
+    }
+    fputc('\n', out);
+}
+
+/* "measure a model" as a sentence. */
+static void print_sentence(FILE *out, const char *phrase)
+{
+    fprintf(out, "%c%s.\n", phrase[0] >= 'a' && phrase[0] <= 'z' ? phrase[0] - 'a' + 'A' : phrase[0], phrase + 1);
+}
+
 static void print_options(FILE *out, const char *title, const cli_option *options)
 {
     if (!options || !options->name)
@@ -47,9 +77,12 @@ static void print_verb(FILE *out, const cli_verb *verb)
     for (const cli_action *a = verb->actions; a && a->name; a++)
         fprintf(out, "%s slipway %s %s%s%s\n%12s%s\n", a == verb->actions ? "usage:" : "      ", verb->name, a->name,
                 *a->arguments ? " " : "", a->arguments, "", a->help);
-    fprintf(out, "\n%s.\n", verb->help);
-    if (verb->details)
-        fprintf(out, "\n%s\n", verb->details);
+    fputc('\n', out);
+    print_sentence(out, verb->help);
+    if (verb->details) {
+        fputc('\n', out);
+        print_filled(out, verb->details);
+    }
     print_options(out, "options", verb->options);
     print_options(out, "options of every verb", cli_globals);
     if (verb->example)
@@ -82,6 +115,16 @@ static void man_text(const char *text)
             putchar(*text);
         line_start = *text == '\n';
     }
+}
+
+static void man_sentence(const char *phrase)
+{
+    char first[2] = {phrase[0], '\0'};
+    if (first[0] >= 'a' && first[0] <= 'z')
+        first[0] = (char)(first[0] - 'a' + 'A');
+    man_text(first);
+    man_text(phrase + 1);
+    fputs(".\n", stdout);
 }
 
 /* Paragraphs are parted by blank lines; indented lines are kept as they are. */
@@ -144,13 +187,11 @@ static void man_verb(const cli_verb *verb)
     if (!verb->actions)
         man_usage(verb->name, NULL, verb->arguments);
     fputs(".PP\n", stdout);
-    man_text(verb->help);
-    fputs(".\n", stdout);
+    man_sentence(verb->help);
     for (const cli_action *a = verb->actions; a && a->name; a++) {
         fputs(".TP\n", stdout);
         man_usage(verb->name, a->name, a->arguments);
-        man_text(a->help);
-        fputs(".\n", stdout);
+        man_sentence(a->help);
     }
     if (verb->details)
         man_paragraphs(verb->details);

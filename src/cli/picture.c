@@ -89,7 +89,7 @@ static sw_status add_pixels(sw_context *ctx, sw_text *png, const cli_picture *p)
     return status;
 }
 
-static sw_status make_png(sw_context *ctx, sw_text *png, const cli_picture *p)
+sw_status cli_picture_png(sw_context *ctx, sw_text *png, const cli_picture *p)
 {
     uint8_t header[13] = {0};
     uint32_t width = htonl((uint32_t)p->width), height = htonl((uint32_t)p->height);
@@ -117,7 +117,7 @@ sw_status cli_picture_write(sw_context *ctx, const cli_picture *picture, const c
     sw_status status = SW_OK;
     sw_text_init(&text, ctx);
     if (dot && strcmp(dot, ".png") == 0)
-        status = make_png(ctx, &text, picture);
+        status = cli_picture_png(ctx, &text, picture);
     else if (dot && strcmp(dot, picture->channels == 3 ? ".ppm" : ".pgm") == 0)
         make_pnm(&text, picture);
     else

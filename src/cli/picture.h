@@ -17,4 +17,7 @@ void cli_picture_draw(const cli_picture *picture);
 /* By the file's name: .png, .pgm (grey), .ppm (colour). Written atomically. SW_INVALID for another name. */
 sw_status cli_picture_write(sw_context *ctx, const cli_picture *picture, const char *path);
 
+/* Appends the picture as a PNG file's bytes. */
+sw_status cli_picture_png(sw_context *ctx, sw_text *png, const cli_picture *picture);
+
 #endif

@@ -149,15 +149,15 @@ static const cli_option options[] = {
 };
 
 static const cli_action actions[] = {
-    {"info", "DATA", "Samples, types, classes and hash of a data set", 1, 1, run_info},
-    {"show", "DATA[:SPLIT] INDEX", "Draw one sample in the terminal and name its class", 2, 2, run_show},
+    {"info", "DATA", "samples, types, classes and hash of a data set", 1, 1, run_info},
+    {"show", "DATA[:SPLIT] INDEX", "draw one sample in the terminal and name its class", 2, 2, run_show},
     {0},
 };
 
 const cli_verb cli_verb_data = {
     .name = "data",
     .arguments = "ACTION",
-    .help = "Look at data sets",
+    .help = "look at data sets",
     .details = "DATA is a known set (fashion-mnist, mnist) or a YAML file whose data: says which. SPLIT is train,\n"
                "validation or test.",
     .example = "slipway data show fashion-mnist:test 17 -o boot.png",

@@ -283,21 +283,21 @@ static const cli_option options[] = {
 };
 
 static const cli_action actions[] = {
-    {"ls", "[NAME]", "All models, their newest versions and aliases", 0, 1, run_ls},
-    {"show", "MODEL", "A version: inputs, outputs, classes, metrics, files (hashes checked), lineage", 1, 1, run_show},
-    {"alias", "MODEL ALIAS", "Point an alias at a version; with --remove take it away", 2, 2, run_alias},
-    {"history", "NAME ALIAS", "Where an alias has pointed", 2, 2, run_history},
-    {"rm", "MODEL…", "Remove versions (name:3) or whole models (name); aliases protect what they point at", 1, -1,
+    {"ls", "[NAME]", "all models, their newest versions and aliases", 0, 1, run_ls},
+    {"show", "MODEL", "a version: inputs, outputs, classes, metrics, files (hashes checked), lineage", 1, 1, run_show},
+    {"alias", "MODEL ALIAS", "point an alias at a version; with --remove take it away", 2, 2, run_alias},
+    {"history", "NAME ALIAS", "where an alias has pointed", 2, 2, run_history},
+    {"rm", "MODEL…", "remove versions (name:3) or whole models (name); aliases protect what they point at", 1, -1,
      run_rm},
-    {"gc", "", "Remove files of the store that nothing points at", 0, 0, run_gc},
-    {"check", "", "Check every file and row of the store", 0, 0, run_check},
+    {"gc", "", "remove files of the store that nothing points at", 0, 0, run_gc},
+    {"check", "", "check every file and row of the store", 0, 0, run_check},
     {0},
 };
 
 const cli_verb cli_verb_models = {
     .name = "models",
     .arguments = "[ACTION]",
-    .help = "List, show, alias and remove the models of the store",
+    .help = "list, show, alias and remove the models of the store",
     .example = "slipway models alias fashion:3 production",
     .options = options,
     .actions = actions,

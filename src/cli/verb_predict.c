@@ -112,15 +112,20 @@ static sw_status refused(cli *c, const char *url, int http, const sw_text *answe
     const sw_doc *error = NULL;
     if (answer->size > 0 && sw_doc_json(cli_arena(c), "answer", answer->data, answer->size, &doc) == SW_OK)
         error = sw_doc_get(doc, "error");
-    return sw_fail(http == 404 ? SW_NOT_FOUND : http == 429 ? SW_BUSY : http < 500 ? SW_INVALID : SW_IO, "%s answered %d%s%s",
-                   url, http, error ? ": " : "", error ? error->string : "");
+    return sw_fail(http == 404   ? SW_NOT_FOUND
+                   : http == 429 ? SW_BUSY
+                   : http < 500  ? SW_INVALID
+                                 : SW_IO,
+                   "%s answered %d%s%s", url, http, error ? ": " : "", error ? error->string : "");
 }
 
 static sw_status ask_server(cli *c, target *t, bool picture, const char *question, size_t size, sw_text *answer)
 {
-    const char *url = picture ? cli_format(c, "%s/v1/predict/%s?top=%lld", t->server, t->name, (long long)cli_int(c, "top"))
-                              : cli_format(c, "%s/v2/models/%s/infer", t->server, t->name);
-    const char *headers[] = {picture ? "Content-Type: application/octet-stream" : "Content-Type: application/json", NULL};
+    const char *url = picture
+                          ? cli_format(c, "%s/v1/predict/%s?top=%lld", t->server, t->name, (long long)cli_int(c, "top"))
+                          : cli_format(c, "%s/v2/models/%s/infer", t->server, t->name);
+    const char *headers[] = {picture ? "Content-Type: application/octet-stream" : "Content-Type: application/json",
+                             NULL};
     int http = 0;
     SW_TRY(sw_fetch_call(cli_context(c), url, headers, question, size, &http, answer,
                          &(sw_fetch_options){.cancel = cli_cancel(c), .authorities = cli_text(c, "tls-ca")}));
@@ -129,7 +134,8 @@ static sw_status ask_server(cli *c, target *t, bool picture, const char *questio
 
 static sw_status ask(cli *c, target *t, bool picture, const char *question, size_t size, sw_text *answer)
 {
-    return t->server ? ask_server(c, t, picture, question, size, answer) : ask_here(c, t, picture, question, size, answer);
+    return t->server ? ask_server(c, t, picture, question, size, answer)
+                     : ask_here(c, t, picture, question, size, answer);
 }
 
 /* ---- arrays ---- */
@@ -327,15 +333,33 @@ static int run(cli *c)
 }
 
 static const cli_option options[] = {
-    {.name = "input", .letter = 'i', .type = CLI_LIST, .argument = "NAME=FILE", .flag_only = true,
+    {.name = "input",
+     .letter = 'i',
+     .type = CLI_LIST,
+     .argument = "NAME=FILE",
+     .flag_only = true,
      .help = "an input from an .npy file"},
-    {.name = "output", .letter = 'o', .type = CLI_LIST, .argument = "NAME=FILE", .flag_only = true,
+    {.name = "output",
+     .letter = 'o',
+     .type = CLI_LIST,
+     .argument = "NAME=FILE",
+     .flag_only = true,
      .help = "write an output into an .npy file"},
-    {.name = "top", .type = CLI_INT, .argument = "N", .standard = "5", .low = 1, .high = 100,
+    {.name = "top",
+     .type = CLI_INT,
+     .argument = "N",
+     .standard = "5",
+     .low = 1,
+     .high = 100,
      .help = "how many names to give a picture"},
-    {.name = "tls-ca", .type = CLI_TEXT, .argument = "FILE",
+    {.name = "tls-ca",
+     .type = CLI_TEXT,
+     .argument = "FILE",
      .help = "certificate authorities (PEM) to trust instead of the system's"},
-    {.name = "cache", .type = CLI_TEXT, .argument = "FOLDER", .computed = cli_model_cache,
+    {.name = "cache",
+     .type = CLI_TEXT,
+     .argument = "FOLDER",
+     .computed = cli_model_cache,
      .help = "where fetched models are kept (default: slipway in the user's cache folder)"},
     {0},
 };
@@ -344,9 +368,10 @@ const cli_verb cli_verb_predict = {
     .name = "predict",
     .arguments = "TARGET [PICTURE…]",
     .help = "ask a model, here or at a server",
-    .details = "TARGET is a model (a name in the store, a file, an address of an .onnx file), which is then run here, or "
-               "a server's address with the model's name behind it. Pictures are PNG, JPEG or WebP; arrays are .npy "
-               "files, one for each input.",
+    .details =
+        "TARGET is a model (a name in the store, a file, an address of an .onnx file), which is then run here, or "
+        "a server's address with the model's name behind it. Pictures are PNG, JPEG or WebP; arrays are .npy "
+        "files, one for each input.",
     .example = "slipway predict http://127.0.0.1:8000/fashion shoe.png",
     .least = 1,
     .most = -1,

@@ -259,19 +259,19 @@ static int run_rm(cli *c)
 }
 
 static const cli_action actions[] = {
-    {"ls", "[NAME]", "All runs, newest first, or those of one name", 0, 1, run_ls},
-    {"show", "RUN", "A run: state, parameters, metrics, checkpoints, recipe. A name means its newest run", 1, 1,
+    {"ls", "[NAME]", "all runs, newest first, or those of one name", 0, 1, run_ls},
+    {"show", "RUN", "a run: state, parameters, metrics, checkpoints, recipe. A name means its newest run", 1, 1,
      run_show},
-    {"log", "RUN", "What the run wrote to its log", 1, 1, run_log},
-    {"diff", "RUN RUN", "What differs between two runs", 2, 2, run_diff},
-    {"rm", "RUN…", "Remove runs that do not run; the versions they made stay", 1, -1, run_rm},
+    {"log", "RUN", "what the run wrote to its log", 1, 1, run_log},
+    {"diff", "RUN RUN", "what differs between two runs", 2, 2, run_diff},
+    {"rm", "RUN…", "remove runs that do not run; the versions they made stay", 1, -1, run_rm},
     {0},
 };
 
 const cli_verb cli_verb_runs = {
     .name = "runs",
     .arguments = "[ACTION]",
-    .help = "List, show, compare and remove runs",
+    .help = "list, show, compare and remove runs",
     .example = "slipway runs diff fashion-1 fashion-2",
     .actions = actions,
 };

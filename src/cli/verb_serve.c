@@ -72,7 +72,8 @@ static void on_signal(sw_watch *watch, uint32_t events)
     s->draining = true;
     bool person = info.ssi_signo == SIGINT;
     int64_t grace = person ? 0 : cli_int(s->c, "grace");
-    cli_note(s->c, "draining%s", grace > 0 ? cli_format(s->c, ": not ready, answering for %lld s more", (long long)grace) : "");
+    cli_note(s->c, "draining%s",
+             grace > 0 ? cli_format(s->c, ": not ready, answering for %lld s more", (long long)grace) : "");
     sw_serving_drain(s->serving, (int)grace * 1000);
 }
 
@@ -163,23 +164,59 @@ static int run(cli *c)
 }
 
 static const cli_option options[] = {
-    {.name = "listen", .type = CLI_TEXT, .argument = "ADDRESS", .standard = "127.0.0.1:8000",
+    {.name = "listen",
+     .type = CLI_TEXT,
+     .argument = "ADDRESS",
+     .standard = "127.0.0.1:8000",
      .help = "host:port; port 0 takes a free one, :8000 every interface"},
-    {.name = "lanes", .type = CLI_INT, .argument = "N", .standard = "0", .low = 0, .high = 256,
+    {.name = "lanes",
+     .type = CLI_INT,
+     .argument = "N",
+     .standard = "0",
+     .low = 0,
+     .high = 256,
      .help = "threads that run models; 0: one per CPU"},
-    {.name = "max-queue", .type = CLI_INT, .argument = "N", .standard = "256", .low = 1, .high = 1000000,
+    {.name = "max-queue",
+     .type = CLI_INT,
+     .argument = "N",
+     .standard = "256",
+     .low = 1,
+     .high = 1000000,
      .help = "requests that may wait per model; more are answered 429"},
-    {.name = "timeout", .type = CLI_NUMBER, .argument = "SECONDS", .standard = "60", .low = 0, .high = 86400,
+    {.name = "timeout",
+     .type = CLI_NUMBER,
+     .argument = "SECONDS",
+     .standard = "60",
+     .low = 0,
+     .high = 86400,
      .help = "for requests that ask for no less (X-Request-Timeout-Ms); 0: none"},
-    {.name = "grace", .type = CLI_INT, .argument = "SECONDS", .standard = "5", .low = 0, .high = 3600,
+    {.name = "grace",
+     .type = CLI_INT,
+     .argument = "SECONDS",
+     .standard = "5",
+     .low = 0,
+     .high = 3600,
      .help = "after SIGTERM, how long to answer on before closing"},
-    {.name = "max-body", .type = CLI_INT, .argument = "MIB", .standard = "64", .low = 1, .high = 4096,
+    {.name = "max-body",
+     .type = CLI_INT,
+     .argument = "MIB",
+     .standard = "64",
+     .low = 1,
+     .high = 4096,
      .help = "largest request body"},
-    {.name = "max-connections", .type = CLI_INT, .argument = "N", .standard = "4096", .low = 1, .high = 1000000,
+    {.name = "max-connections",
+     .type = CLI_INT,
+     .argument = "N",
+     .standard = "4096",
+     .low = 1,
+     .high = 1000000,
      .help = "most connections at once; more are answered 503"},
     {.name = "tls-cert", .type = CLI_TEXT, .argument = "FILE", .help = "certificate chain (PEM): serves https"},
     {.name = "tls-key", .type = CLI_TEXT, .argument = "FILE", .help = "its key (PEM)"},
-    {.name = "cache", .type = CLI_TEXT, .argument = "FOLDER", .computed = cli_model_cache,
+    {.name = "cache",
+     .type = CLI_TEXT,
+     .argument = "FOLDER",
+     .computed = cli_model_cache,
      .help = "where fetched models are kept (default: slipway in the user's cache folder)"},
     {0},
 };
@@ -192,7 +229,8 @@ const cli_verb cli_verb_serve = {
         "MODEL is a name in the store (fashion, fashion:3, fashion@production; aliases and newest versions are "
         "followed as they move), a file, or an address (https://host/model.onnx#sha256=HEX), which is fetched, checked "
         "and kept. It is served under its own name, or under NAME.\n\n"
-        "It speaks the Open Inference Protocol v2 (JSON) under /v2, takes pictures at /v1/predict/NAME, has its metrics at "
+        "It speaks the Open Inference Protocol v2 (JSON) under /v2, takes pictures at /v1/predict/NAME, has its "
+        "metrics at "
         "/metrics and its probes at /v2/health/live and /v2/health/ready.\n\n"
         "SIGTERM: not ready at once, answering for the grace period, then what is in flight is finished. SIGINT: the "
         "same without grace. A second one ends at once.",

@@ -16,6 +16,6 @@ static int run(cli *c)
 const cli_verb cli_verb_version = {
     .name = "version",
     .arguments = "",
-    .help = "Print the version",
+    .help = "print the version",
     .run = run,
 };
