@@ -93,8 +93,10 @@ static sw_status run_passes(sw_program *p)
     p->layouts = sw_arena_array(p->arena, (size_t)p->values_count + 1, sizeof *p->layouts);
     if (status == SW_OK && !p->layouts)
         status = sw_alloc_status();
-    if (status == SW_OK && c.layouts) /* nodes made after the layout pass are none: it is the last */
-        memcpy(p->layouts, c.layouts, (size_t)c.layouts_count * sizeof *p->layouts);
+    if (status == SW_OK && c.layouts) { /* the table has room to spare; nodes made after the last pass are none */
+        int count = c.layouts_count < p->values_count ? c.layouts_count : p->values_count;
+        memcpy(p->layouts, c.layouts, (size_t)count * sizeof *p->layouts);
+    }
     sw_free(p->ctx, c.layouts);
     sw_text_free(&notes);
     return status;
