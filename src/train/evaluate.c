@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/context.h"
-#include "formats/onnx.h"
+#include "slipway/model.h"
 #include "slipway/plan.h"
 #include "slipway/train.h"
 #include "tensor/dtype.h"
@@ -30,12 +30,12 @@ typedef struct evaluation {
 
 static sw_status compile_file(evaluation *e, const char *path)
 {
-    sw_graph *g;
+    sw_artifact *artifact;
     int threads = e->options->threads > 0 ? e->options->threads : sw_context_threads(e->ctx);
     sw_compile_options o = {.size = sizeof o, .freeze = true, .team = threads};
-    SW_TRY(sw_onnx_read(e->ctx, path, &g));
-    sw_status status = sw_compile(g, &o, &e->plan);
-    sw_graph_free(g);
+    SW_TRY(sw_artifact_open(e->ctx, path, &artifact));
+    sw_status status = sw_compile(sw_artifact_graph(artifact), &o, &e->plan);
+    sw_artifact_close(artifact);
     return status;
 }
 

@@ -95,31 +95,41 @@ static void describe(const sw_graph *g, sw_value *value, const char *name, port 
     p->port = (sw_model_port){.name = name, .dtype = sw_dtype_name(type->dtype), .shape = p->shape};
 }
 
-static sw_status publish(sw_trainer *t, sw_graph *g, const sw_text *onnx)
+static sw_status list_classes(sw_trainer *t, const char *const **classes, int *count)
 {
-    const sw_train_result *r = t->result;
-    port input, output;
-    describe(g, sw_graph_input(g, 0), sw_network_input_name(t->network), &input);
-    describe(g, sw_graph_output(g, 0), sw_network_output_name(t->network), &output);
-    int classes = sw_dataset_classes(t->data);
-    const char **names = sw_arena_array(t->arena, (size_t)classes, sizeof *names);
-    for (int i = 0; names != NULL && i < classes; i++)
-        if ((names[i] = sw_arena_strdup(t->arena, sw_dataset_class_name(t->data, i))) == NULL)
-            names = NULL;
+    *count = sw_dataset_classes(t->data);
+    const char **names = sw_arena_array(t->arena, (size_t)*count, sizeof *names);
     if (names == NULL)
         return sw_alloc_status();
+    for (int i = 0; i < *count; i++)
+        if ((names[i] = sw_arena_strdup(t->arena, sw_dataset_class_name(t->data, i))) == NULL)
+            return sw_alloc_status();
+    *classes = names;
+    return SW_OK;
+}
+
+static int list_metrics(const sw_train_result *r, sw_stored_metric metrics[5])
+{
     const sw_stored_metric known[] = {{"test_accuracy", r->test_accuracy},
                                       {"test_loss", r->test_loss},
                                       {"validation_accuracy", r->validation_accuracy},
                                       {"validation_loss", r->validation_loss},
                                       {"parameters", (double)r->parameters}};
-    sw_stored_metric metrics[5];
-    int metric_count = 0;
+    int count = 0;
     for (int i = 0; i < 5; i++)
         if (isfinite(known[i].value))
-            metrics[metric_count++] = known[i];
-    sw_model_file files[] = {{.name = "model.onnx", .bytes = onnx->data, .size = onnx->size},
-                             {.name = "recipe.yaml", .bytes = t->recipe_text, .size = strlen(t->recipe_text)}};
+            metrics[count++] = known[i];
+    return count;
+}
+
+static sw_status publish(sw_trainer *t, sw_graph *g, const sw_artifact_info *info, const sw_text *onnx)
+{
+    port input, output;
+    describe(g, sw_graph_input(g, 0), sw_network_input_name(t->network), &input);
+    describe(g, sw_graph_output(g, 0), sw_network_output_name(t->network), &output);
+    sw_stored_metric metrics[5];
+    const sw_model_file files[] = {{.name = "model.onnx", .bytes = onnx->data, .size = onnx->size},
+                                   {.name = "recipe.yaml", .bytes = t->recipe_text, .size = strlen(t->recipe_text)}};
     sw_publication p = {.size = sizeof p,
                         .model = t->options->register_as,
                         .files = files,
@@ -128,13 +138,23 @@ static sw_status publish(sw_trainer *t, sw_graph *g, const sw_text *onnx)
                         .input_count = 1,
                         .outputs = &output.port,
                         .output_count = 1,
-                        .classes = names,
-                        .class_count = classes,
+                        .classes = info->classes,
+                        .class_count = info->class_count,
                         .metrics = metrics,
-                        .metric_count = metric_count,
+                        .metric_count = list_metrics(t->result, metrics),
                         .run = sw_record_id(t->record),
                         .alias = t->options->alias};
     return sw_model_publish(t->options->store, &p, &t->result->version);
+}
+
+static sw_status export_and_publish(sw_trainer *t, sw_graph *g, sw_text *onnx)
+{
+    const char *const keys[] = {"slipway.run", "slipway.weights_sha256"};
+    const char *const values[] = {sw_record_id(t->record), t->result->weights};
+    sw_artifact_info info = {.size = sizeof info, .keys = keys, .values = values, .metadata_count = 2};
+    SW_TRY(list_classes(t, &info.classes, &info.class_count));
+    SW_TRY(sw_onnx_write(g, &info, onnx));
+    return publish(t, g, &info, onnx);
 }
 
 static sw_status register_model(sw_trainer *t)
@@ -144,9 +164,7 @@ static sw_status register_model(sw_trainer *t)
     sw_text_init(&onnx, t->ctx);
     sw_status status = sw_network_serving(t->network, &g);
     if (status == SW_OK)
-        status = sw_onnx_write(g, &onnx);
-    if (status == SW_OK)
-        status = publish(t, g, &onnx);
+        status = export_and_publish(t, g, &onnx);
     sw_graph_free(g);
     sw_text_free(&onnx);
     if (status != SW_OK)

@@ -8,30 +8,35 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/random.h"
-
-static sw_status fill_key(sw_tensor *tensor, uint64_t seed, double unused)
+static sw_status fill_key(sw_tensor *tensor, uint32_t stream, uint64_t seed, double unused)
 {
-    (void)unused;
+    (void)stream, (void)unused;
     uint64_t *key = sw_tensor_data(tensor);
     key[0] = seed;
     key[1] = 0;
     return SW_OK;
 }
 
-/* {seed, step}, and step + 1 for the next time. */
-static sw_status add_random_key(sw_stepper *s)
+/* {seed, step}: where dropout draws. It must be there before the first node that draws. */
+static sw_status set_random_key(sw_stepper *s)
 {
     sw_init init = {.fill = fill_key, .a = (uint64_t)s->network->recipe->train.seed};
-    sw_state *key = sw_state_new(s->ctx, "random", SW_U64, SW_DIMS(2), init, false);
-    sw_tensor *one = key != NULL ? sw_tensor_from(s->ctx, SW_U64, SW_DIMS(2), (uint64_t[]){0, 1}) : NULL;
-    sw_status status = one != NULL ? SW_OK : sw_alloc_status();
-    if (status == SW_OK) {
-        sw_graph_set_random(s->graph, key);
-        status = sw_assign(s->graph, key, sw_add(s->graph, sw_read(s->graph, key), sw_constant(s->graph, one)));
-    }
+    s->key = sw_state_new(s->ctx, "random", SW_U64, SW_DIMS(2), init, false);
+    if (s->key == NULL)
+        return sw_alloc_status();
+    sw_graph_set_random(s->graph, s->key);
+    return SW_OK;
+}
+
+/* step + 1 for the next time. */
+static sw_status advance_random_key(sw_stepper *s)
+{
+    sw_tensor *one = sw_tensor_from(s->ctx, SW_U64, SW_DIMS(2), (uint64_t[]){0, 1});
+    if (one == NULL)
+        return sw_alloc_status();
+    sw_status status =
+        sw_assign(s->graph, s->key, sw_add(s->graph, sw_read(s->graph, s->key), sw_constant(s->graph, one)));
     sw_tensor_release(one);
-    sw_state_release(key);
     return status;
 }
 
@@ -93,11 +98,12 @@ static sw_status compile_with(sw_stepper *s, const char *loss, bool training, in
 static sw_status compile_both(sw_stepper *s, int threads)
 {
     sw_value *y, *plain;
+    SW_TRY(set_random_key(s));
     SW_TRY(sw_network_build(s->network, s->graph, &y));
     sw_value *target = declare_target(s->network, s->graph);
     SW_TRY(add_measures(s, y, target, &plain));
     SW_TRY(compile_with(s, "plain", false, threads, &s->eval));
-    SW_TRY(add_random_key(s));
+    SW_TRY(advance_random_key(s));
     double smoothing = s->network->recipe->train.label_smoothing;
     if (!s->network->classifies || smoothing == 0) {
         SW_TRY(add_update(s, plain));
@@ -143,6 +149,7 @@ void sw_stepper_free(sw_stepper *s)
     sw_plan_free(s->step);
     sw_plan_free(s->eval);
     sw_graph_free(s->graph);
+    sw_state_release(s->key);
     sw_tensor_release(s->lr);
     sw_tensor_release(s->loss);
     sw_tensor_release(s->correct);

@@ -10,6 +10,7 @@ typedef struct sw_stepper {
     sw_context *ctx;
     sw_network *network;
     sw_graph *graph; /* its states are what a checkpoint holds */
+    sw_state *key;   /* {seed, step}, for dropout */
     sw_plan *step, *eval;
     sw_tensor *lr;             /* f32 scalar, fed to each step */
     sw_tensor *loss, *correct; /* f32 scalars, written by each step: mean loss, samples answered rightly */
