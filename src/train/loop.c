@@ -9,6 +9,8 @@
 #include "train/schedule.h"
 #include "train/trainer.h"
 
+#define STEPS_PER_POINT 50 /* of the series of single steps' losses */
+
 static bool classifies(const sw_trainer *t) { return t->network->classifies; }
 
 static bool ended(const sw_trainer *t)
@@ -105,6 +107,8 @@ static sw_status one_step(sw_trainer *t)
     t->shown.lr = lr;
     take_rate(t);
     sw_trainer_tell(t, SW_TRAIN_STEP);
+    if (t->at.step % STEPS_PER_POINT == 0)
+        SW_TRY(sw_record_metric(t->record, "step_loss", t->at.step, loss));
     return keep_is_due(t) && t->at.next.batch < t->per_epoch ? keep(t, "last", t->at.best) : SW_OK;
 }
 
