@@ -123,28 +123,51 @@ static sw_layout layout_given(const struct laying *l, const sw_node *node)
     return given;
 }
 
+/* Whether a kernel really comes for the dressed site: what it says of itself may be more than its library does. */
+static sw_status try_on(const sw_site *site, const sw_backend *backend, bool *fits)
+{
+    const sw_kernel *kernel;
+    sw_prepared prepared = {0};
+    sw_status status = sw_kernel_choose(backend, site, &kernel, &prepared);
+    *fits = status == SW_OK;
+    if (status != SW_OK)
+        return status == SW_UNSUPPORTED ? SW_OK : status;
+    for (int i = 0; i < SW_MAX_PORTS; i++)
+        if (prepared.packs[i].form && prepared.packs[i].release_form)
+            prepared.packs[i].release_form(site->ctx, prepared.packs[i].form);
+    if (kernel->release && prepared.state)
+        kernel->release(site->ctx, prepared.state);
+    return SW_OK;
+}
+
 /* What the row will work on: fills the layouts of `o`. */
-static void decide(const struct laying *l, const sw_node *node, struct outfit *o)
+static sw_status decide(const struct laying *l, const sw_node *node, struct outfit *o)
 {
     const sw_backend *backend = l->c->backend;
     const sw_packed *packed[SW_MAX_PORTS] = {NULL};
     *o = (struct outfit){0};
     if (!backend->prefers || !backend->takes || node->inputs_count > SW_MAX_PORTS || node->outputs_count > SW_MAX_PORTS)
-        return;
+        return SW_OK;
     for (int i = 0; i < node->inputs_count; i++)
         if (!probe_view(l, node->inputs[i], &o->inputs[i]))
-            return;
+            return SW_OK;
     for (int i = 0; i < node->outputs_count; i++)
         if (!probe_view(l, node->outputs[i], &o->outputs[i]))
-            return;
+            return SW_OK;
     const sw_site site = {.ctx = l->c->ctx, .node = node, .inputs_count = node->inputs_count,
                           .outputs_count = node->outputs_count, .inputs = o->inputs, .outputs = o->outputs,
                           .packed = packed, .threads = l->c->options->team};
     sw_layout layout = backend->prefers(&site);
     if (layout == SW_LAYOUT_PLAIN)
         layout = layout_given(l, node);
-    if (layout != SW_LAYOUT_PLAIN && (!dress(node, o, layout) || !backend->takes(&site, layout)))
+    if (layout == SW_LAYOUT_PLAIN)
+        return SW_OK;
+    bool fits = dress(node, o, layout) && backend->takes(&site, layout);
+    if (fits)
+        SW_TRY(try_on(&site, backend, &fits));
+    if (!fits)
         undress(o);
+    return SW_OK;
 }
 
 /* `value` in `layout`, made before `at` when it is not there yet. */
@@ -194,7 +217,7 @@ static sw_status lay(struct laying *l, sw_node *node)
     if (sw_node_is(node, "Reorder"))
         return SW_OK;
     if (!(node->op->flags & SW_LEAF) && !sw_node_is(node, "Assign"))
-        decide(l, node, &o);
+        SW_TRY(decide(l, node, &o));
     for (int i = 0; i < node->inputs_count; i++) {
         if (!sw_node_reads(node, i))
             continue;
