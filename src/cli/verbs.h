@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 
 extern const cli_verb cli_verb_data;
+extern const cli_verb cli_verb_eval;
 extern const cli_verb cli_verb_help;
 extern const cli_verb cli_verb_load;
 extern const cli_verb cli_verb_models;
@@ -12,6 +13,7 @@ extern const cli_verb cli_verb_ops;
 extern const cli_verb cli_verb_predict;
 extern const cli_verb cli_verb_runs;
 extern const cli_verb cli_verb_serve;
+extern const cli_verb cli_verb_train;
 extern const cli_verb cli_verb_version;
 
 /* Where fetched models are kept: slipway/models in the user's cache folder. */

@@ -172,7 +172,7 @@ static sw_status walk(const char *name, const uint8_t *bytes, size_t size, const
         return sw_fail(SW_INVALID, "%s: the checkpoint has %u states, this model has %d", name, h->states,
                        sw_graph_state_count(g));
     for (uint32_t i = 0; i < h->states; i++) {
-        entry e;
+        entry e = {0};
         SW_TRY(read_state(&r, g, &e));
         if (copy)
             SW_TRY(copy_state(sw_graph_context(g), &e));

@@ -149,12 +149,12 @@ static void test_misfits_name_their_layer(void **state)
 {
     box *b = *state;
     static const char *const cases[][2] = {
-        {"[conv 4 3, dense 4]", "recipe.yaml:3:18: 'dense' needs features [N, F]"},
-        {"[flatten, conv 4 3]", "recipe.yaml:3:17: 'conv' needs pictures"},
-        {"[conv 4 3, flatten, dense 5]", "recipe.yaml:3:27: the last layer gives f32[N, 5], the data needs [N, 4]"},
-        {"[conv 5 3 groups=2, globalpool, dense 4]", "recipe.yaml:3:8: 2 groups must divide 1 channels and 5 filters"},
-        {"[conv 4 3 stride=3 pad=0, conv 4 9 pad=0, globalpool, dense 4]", "recipe.yaml:3:33: "},
-        {"[{residual: [conv 4 3, flatten]}, dense 4]", "recipe.yaml:3:8: the block must keep the shape"},
+        {"[conv 4 3, dense 4]", "recipe.yaml:3:19: 'dense' needs features [N, F]"},
+        {"[flatten, conv 4 3]", "recipe.yaml:3:18: 'conv' needs pictures"},
+        {"[conv 4 3, flatten, dense 5]", "recipe.yaml:3:28: the last layer gives f32[N, 5], the data needs [N, 4]"},
+        {"[conv 5 3 groups=2, globalpool, dense 4]", "recipe.yaml:3:9: 2 groups must divide 1 channels and 5 filters"},
+        {"[conv 4 3 stride=3 pad=0, conv 4 9 pad=0, globalpool, dense 4]", "recipe.yaml:3:34: "},
+        {"[{residual: [conv 4 3, flatten]}, dense 4]", "recipe.yaml:3:9: the block must keep the shape"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[1024];
