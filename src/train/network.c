@@ -169,20 +169,6 @@ static sw_value *declare_input(const sw_network *n, sw_graph *g)
     return sw_input_declare(g, sw_network_input_name(n), type);
 }
 
-/* One number per channel, shaped to broadcast along `axis` of a value of that rank. */
-static sw_value *per_channel(const sw_network *n, sw_graph *g, const double *values, int axis, int rank)
-{
-    sw_dims dims = {.rank = rank - axis};
-    for (int i = 0; i < dims.rank; i++)
-        dims.dim[i] = i == 0 ? n->channels : 1;
-    sw_tensor *t = sw_tensor_new(n->ctx, SW_F32, dims);
-    for (int64_t c = 0; t != NULL && c < n->channels; c++)
-        ((float *)sw_tensor_data(t))[c] = (float)values[c];
-    sw_value *constant = t != NULL ? sw_constant(g, t) : NULL;
-    sw_tensor_release(t);
-    return constant;
-}
-
 static sw_value *preprocess(const sw_network *n, sw_graph *g, sw_value *x)
 {
     int channel_axis = n->x_dims.rank;
@@ -197,8 +183,7 @@ static sw_value *preprocess(const sw_network *n, sw_graph *g, sw_value *x)
         channel_axis = 1;
     }
     if (n->mean != NULL)
-        return sw_div(g, sw_sub(g, x, per_channel(n, g, n->mean, channel_axis, n->x_dims.rank + 1)),
-                      per_channel(n, g, n->deviation, channel_axis, n->x_dims.rank + 1));
+        return sw_normalize(g, x, channel_axis, (int)n->channels, n->mean, n->deviation);
     return n->x_dtype == SW_U8 ? sw_mul_scalar(g, x, 1.0 / 255.0) : x;
 }
 
