@@ -33,9 +33,11 @@ static sw_status open_all(bench *b, const char *path, int threads)
         return SW_INVALID;
     SW_TRY(sw_network_new(b->ctx, recipe, b->data, &b->network));
     SW_TRY(sw_stepper_new(b->network, threads, &b->stepper));
-    b->loader =
-        sw_loader_new(b->data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = recipe->train.batch});
-    return b->loader != NULL ? sw_loader_next(b->loader, &b->batch, NULL) : SW_INVALID;
+    sw_loader_options o = {.size = sizeof o, .batch = recipe->train.batch};
+    SW_TRY(sw_loader_open(b->data, &o, &b->loader));
+    return sw_loader_next(b->loader, &b->batch, NULL);
+});
+return b->loader != NULL ? sw_loader_next(b->loader, &b->batch, NULL) : SW_INVALID;
 }
 
 static sw_status steps(bench *b, long count)
@@ -60,7 +62,7 @@ static double flops_of(const bench *b)
 
 static void close_all(bench *b)
 {
-    sw_loader_free(b->loader);
+    sw_loader_close(b->loader);
     sw_stepper_free(b->stepper);
     sw_network_free(b->network);
     sw_dataset_close(b->data);

@@ -84,7 +84,7 @@ typedef struct sw_loader_options {
 } sw_loader_options;
 
 typedef struct sw_batch {
-    sw_tensor *x, *y; /* [count, …]; the loader's, valid until the next call of sw_loader_next or sw_loader_free */
+    sw_tensor *x, *y; /* [count, …]; the loader's, valid until the next call of sw_loader_next or sw_loader_close */
     int64_t count;    /* samples; fewer than asked for only in an epoch's last batch */
     int64_t index;    /* in its epoch */
     int64_t epoch;
@@ -94,9 +94,9 @@ typedef struct sw_batch {
 typedef struct sw_loader sw_loader;
 
 /* One thread makes batches ahead, at most `prefetch` of them. The loader goes on over epochs without end; the caller
- * decides when to stop. NULL on failure. The data set must outlive it. */
-SW_API sw_loader *sw_loader_new(sw_dataset *data, const sw_loader_options *options);
-SW_API void sw_loader_free(sw_loader *loader);             /* NULL is allowed */
+ * decides when to stop. SW_INVALID says which option cannot be. The data set must outlive it. */
+SW_API sw_status sw_loader_open(sw_dataset *data, const sw_loader_options *options, sw_loader **loader);
+SW_API void sw_loader_close(sw_loader *loader); /* NULL is allowed */
 SW_API int64_t sw_loader_batches(const sw_loader *loader); /* per epoch; 0 for an empty split */
 
 /* The next batch; allocates nothing. `cancel` may be NULL. SW_NOT_FOUND when the split is empty. */

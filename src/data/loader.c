@@ -185,11 +185,11 @@ static sw_status set_up(sw_loader *l, sw_dataset *data)
     return SW_OK;
 }
 
-sw_loader *sw_loader_new(sw_dataset *data, const sw_loader_options *options)
+sw_status sw_loader_open(sw_dataset *data, const sw_loader_options *options, sw_loader **loader)
 {
     sw_loader *l = sw_alloc_zero(data->ctx, sizeof *l);
     if (l == NULL)
-        return NULL;
+        return sw_alloc_status();
     l->ctx = data->ctx;
     l->options = *options;
     l->order_epoch = -1;
@@ -199,13 +199,15 @@ sw_loader *sw_loader_new(sw_dataset *data, const sw_loader_options *options)
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    if (set_up(l, data) == SW_OK)
-        return l;
-    sw_loader_free(l);
-    return NULL;
+    sw_status status = set_up(l, data);
+    if (status == SW_OK)
+        *loader = l;
+    else
+        sw_loader_close(l);
+    return status;
 }
 
-void sw_loader_free(sw_loader *l)
+void sw_loader_close(sw_loader *l)
 {
     if (l == NULL)
         return;

@@ -163,11 +163,9 @@ static sw_status one_batch(evaluation *e, const sw_batch *batch)
 static sw_status all_batches(evaluation *e)
 {
     const sw_eval_options *o = e->options;
-    sw_loader *loader = sw_loader_new(o->data, &(sw_loader_options){.size = sizeof(sw_loader_options),
-                                                                    .split = o->split,
-                                                                    .batch = o->batch > 0 ? o->batch : STANDARD_BATCH});
-    if (loader == NULL)
-        return sw_fail_in(SW_INVALID, "%s", sw_dataset_name(o->data));
+    sw_loader_options lo = {.size = sizeof lo, .split = o->split, .batch = o->batch > 0 ? o->batch : STANDARD_BATCH};
+    sw_loader *loader;
+    SW_TRY(sw_loader_open(o->data, &lo, &loader));
     sw_status status = sw_loader_batches(loader) > 0 ? SW_OK
                                                      : sw_fail(SW_NOT_FOUND, "%s has no %s split",
                                                                sw_dataset_name(o->data), sw_data_split_name(o->split));
@@ -177,7 +175,7 @@ static sw_status all_batches(evaluation *e)
         if (status == SW_OK)
             status = one_batch(e, &batch);
     }
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     return status;
 }
 

@@ -184,9 +184,7 @@ static sw_status open_loader(sw_trainer *t)
                            .shift = (int)s->shift,
                            .flip = s->flip,
                            .from = t->at.next};
-    t->loader = sw_loader_new(t->data, &o);
-    if (t->loader == NULL)
-        return sw_fail_in(SW_INVALID, "%s", t->recipe->name);
+    SW_TRY(sw_loader_open(t->data, &o, &t->loader));
     t->per_epoch = sw_loader_batches(t->loader);
     if (t->per_epoch == 0)
         return sw_fail(SW_INVALID, "%s: the training split has no batch of %lld samples", sw_dataset_name(t->data),
@@ -233,7 +231,7 @@ sw_status sw_trainer_open(sw_trainer *t)
 
 void sw_trainer_close(sw_trainer *t)
 {
-    sw_loader_free(t->loader);
+    sw_loader_close(t->loader);
     sw_stepper_free(t->stepper);
     sw_network_free(t->network);
     sw_dataset_close(t->data);

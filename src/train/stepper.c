@@ -219,11 +219,10 @@ sw_status sw_stepper_score(sw_stepper *s, sw_dataset *data, sw_data_split split,
                            sw_cancel *cancel)
 {
     *score = (sw_score){.loss = NAN, .accuracy = NAN};
-    sw_loader *loader =
-        sw_loader_new(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .split = split, .batch = batch});
-    if (loader == NULL)
-        return sw_fail_in(SW_INVALID, "the %s split", sw_data_split_name(split));
+    sw_loader *loader;
+    SW_TRY(sw_loader_open(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .split = split, .batch = batch},
+                          &loader));
     sw_status status = sw_loader_batches(loader) > 0 ? score_all(s, loader, score, cancel) : SW_OK;
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     return status;
 }

@@ -114,6 +114,13 @@ static inline sw_dataset *open_tiny(place *p, const char *name, int64_t validati
         &(sw_dataset_options){.size = sizeof(sw_dataset_options), .folder = p->folder, .validation = validation});
 }
 
+/* NULL when it cannot be; the text says why. */
+static inline sw_loader *open_loader(sw_dataset *data, const sw_loader_options *options)
+{
+    sw_loader *loader = NULL;
+    return sw_loader_open(data, options, &loader) == SW_OK ? loader : NULL;
+}
+
 #define assert_text_has(text, part)                                                                                    \
     do {                                                                                                               \
         if (strstr((text), (part)) == NULL)                                                                            \

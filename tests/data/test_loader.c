@@ -35,7 +35,7 @@ static void test_an_epoch_is_every_sample_once(void **state)
     write_tiny_mnist(p, 103, 1);
     sw_dataset *data = open_tiny(p, "mnist", 3);
     sw_loader_options o = shuffled(8, 1);
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     assert_int_equal(sw_loader_batches(loader), 13);
     int first_order[100], same = 0;
     for (int epoch = 0; epoch < 3; epoch++) {
@@ -65,7 +65,7 @@ static void test_an_epoch_is_every_sample_once(void **state)
         assert_int_equal(total, 100);
     }
     assert_true(same < 30); /* two further epochs of 100: another order each time */
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 
@@ -76,7 +76,7 @@ static void test_drop_last_leaves_out_the_short_batch(void **state)
     sw_dataset *data = open_tiny(p, "mnist", 0);
     sw_loader_options o = shuffled(30, 1);
     o.drop_last = true;
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     assert_int_equal(sw_loader_batches(loader), 3);
     for (int i = 0; i < 7; i++) {
         sw_batch batch;
@@ -84,7 +84,7 @@ static void test_drop_last_leaves_out_the_short_batch(void **state)
         assert_int_equal(batch.count, 30);
         assert_int_equal(batch.epoch, i / 3);
     }
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 
@@ -94,14 +94,14 @@ static void test_without_shuffle_the_order_is_the_file(void **state)
     write_tiny_mnist(p, 20, 10);
     sw_dataset *data = open_tiny(p, "mnist", 0);
     sw_loader_options o = {.size = sizeof o, .split = SW_SPLIT_TEST, .batch = 4};
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     for (int b = 0, at = 20; b < 3; b++) {
         sw_batch batch;
         take(loader, &batch);
         for (int64_t i = 0; i < batch.count; i++)
             assert_int_equal(sample_of(&batch, i), at++);
     }
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 
@@ -115,16 +115,16 @@ static void test_resuming_is_exact(void **state)
         sw_loader_options o = shuffled(7, 9);
         o.shift = 1;
         o.flip = true;
-        sw_loader *straight = sw_loader_new(data, &o);
+        sw_loader *straight = open_loader(data, &o);
         bits(straight, start);
         o.from = sw_loader_cursor(straight);
         o.prefetch = 1 + start % 5;
-        sw_loader *resumed = sw_loader_new(data, &o);
+        sw_loader *resumed = open_loader(data, &o);
         assert_true(bits(resumed, 20) == bits(straight, 20));
         sw_cursor a = sw_loader_cursor(resumed), b = sw_loader_cursor(straight);
         assert_true(a.epoch == b.epoch && a.batch == b.batch);
-        sw_loader_free(straight);
-        sw_loader_free(resumed);
+        sw_loader_close(straight);
+        sw_loader_close(resumed);
     }
     sw_dataset_close(data);
 }
@@ -137,9 +137,9 @@ static void test_another_seed_is_another_run(void **state)
     uint64_t seen[3];
     for (uint64_t seed = 0; seed < 3; seed++) {
         sw_loader_options o = shuffled(10, seed % 2);
-        sw_loader *loader = sw_loader_new(data, &o);
+        sw_loader *loader = open_loader(data, &o);
         seen[seed] = bits(loader, 5);
-        sw_loader_free(loader);
+        sw_loader_close(loader);
     }
     assert_true(seen[0] == seen[2] && seen[0] != seen[1]);
     sw_dataset_close(data);
@@ -151,11 +151,11 @@ static void test_taking_allocates_nothing(void **state)
     write_tiny_mnist(p, 50, 1);
     sw_dataset *data = open_tiny(p, "mnist", 0);
     sw_loader_options o = shuffled(7, 1);
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     uint64_t before = sw_alloc_calls(p->ctx);
     bits(loader, 100);
     assert_int_equal(sw_alloc_calls(p->ctx), before);
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 
@@ -197,22 +197,22 @@ static void test_faults_are_named(void **state)
     write_tiny_mnist(p, 20, 1);
     sw_dataset *data = open_tiny(p, "mnist", 0);
     sw_loader_options o = shuffled(0, 1);
-    assert_null(sw_loader_new(data, &o));
+    assert_null(open_loader(data, &o));
     o.batch = 4;
     o.shift = 3;
-    assert_null(sw_loader_new(data, &o));
+    assert_null(open_loader(data, &o));
     assert_text_has(sw_error_text(), "shift must be between 0 and 2");
     o.shift = 0;
     o.from = (sw_cursor){0, 6};
-    assert_null(sw_loader_new(data, &o));
+    assert_null(open_loader(data, &o));
     assert_text_has(sw_error_text(), "5 batches");
     o.from = (sw_cursor){0};
     o.split = SW_SPLIT_VALIDATION;
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     sw_batch batch;
     assert_int_equal(sw_loader_next(loader, &batch, NULL), SW_NOT_FOUND);
     assert_text_has(sw_error_text(), "the validation split is empty");
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 
@@ -222,13 +222,13 @@ static void test_a_cancelled_taker_returns(void **state)
     write_tiny_mnist(p, 20, 1);
     sw_dataset *data = open_tiny(p, "mnist", 0);
     sw_loader_options o = shuffled(4, 1);
-    sw_loader *loader = sw_loader_new(data, &o);
+    sw_loader *loader = open_loader(data, &o);
     sw_cancel *cancel = sw_cancel_new(p->ctx);
     sw_cancel_request(cancel);
     sw_batch batch;
     assert_int_equal(sw_loader_next(loader, &batch, cancel), SW_CANCELLED);
     sw_cancel_free(cancel);
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     sw_dataset_close(data);
 }
 

@@ -66,7 +66,7 @@ static void test_learns_as_pytorch_does(void **state)
     put("dense1.weight", 1.7, 0.2, 0);
     static const double expected[8] = {1.1521004, 1.0737332, 1.0970331, 1.0938558,
                                        1.0765660, 1.0650122, 1.0660681, 1.0732132};
-    sw_loader *loader = sw_loader_new(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 5});
+    sw_loader *loader = open_loader(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 5});
     for (int i = 0; i < 8; i++) {
         sw_batch batch;
         double loss, correct;
@@ -76,7 +76,7 @@ static void test_learns_as_pytorch_does(void **state)
         if (fabs(loss - expected[i]) > 2e-4)
             fail_msg("step %d: loss %.7f, PyTorch has %.7f", i, loss, expected[i]);
     }
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     drop();
 }
 
@@ -100,7 +100,7 @@ static void test_unplanned_recipes_work(void **state)
                  i % 2 ? "sgd" : "adam");
         build(b, text);
         sw_loader *loader =
-            sw_loader_new(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 37, .from = {0, 8}});
+            open_loader(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 37, .from = {0, 8}});
         for (int step = 0; step < 3; step++) { /* batch 8, the short batch 9, and one more */
             sw_batch batch;
             double loss, correct;
@@ -110,7 +110,7 @@ static void test_unplanned_recipes_work(void **state)
                 fail_msg("%s: %s", models[i], sw_error_text());
             assert_true(isfinite(loss) && correct >= 0 && correct <= (double)batch.count);
         }
-        sw_loader_free(loader);
+        sw_loader_close(loader);
         drop();
     }
 }
@@ -132,7 +132,7 @@ static void test_regression_works(void **state)
     sw_tensor_release(ty);
     build(b, "name: a\ndata: {npy: {x: x.npy, y: y.npy}, validation: 0}\nmodel: [dense 1]\ntrain: {optimizer: sgd, "
              "batch: 20}\n");
-    sw_loader *loader = sw_loader_new(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 20});
+    sw_loader *loader = open_loader(data, &(sw_loader_options){.size = sizeof(sw_loader_options), .batch = 20});
     double loss = 1e9, correct;
     for (int step = 0; step < 200; step++) {
         sw_batch batch;
@@ -141,7 +141,7 @@ static void test_regression_works(void **state)
             fail_msg("%s", sw_error_text());
     }
     assert_true(loss < 1e-4); /* the targets are linear in the samples */
-    sw_loader_free(loader);
+    sw_loader_close(loader);
     drop();
 }
 
