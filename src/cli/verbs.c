@@ -55,6 +55,8 @@ const cli_option cli_globals[] = {
 };
 
 const cli_verb *const cli_verbs[] = {
-    &cli_verb_train,  &cli_verb_eval, &cli_verb_data, &cli_verb_predict, &cli_verb_serve,   &cli_verb_load,
-    &cli_verb_models, &cli_verb_ops,  &cli_verb_runs, &cli_verb_help,    &cli_verb_version, NULL,
+    &cli_verb_train,   &cli_verb_eval, &cli_verb_data,   &cli_verb_predict,
+    &cli_verb_serve,   &cli_verb_load, &cli_verb_models, &cli_verb_inspect,
+    &cli_verb_conform, &cli_verb_ops,  &cli_verb_runs,   &cli_verb_help,
+    &cli_verb_version, NULL,
 };

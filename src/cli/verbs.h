@@ -4,9 +4,11 @@
 
 #include "cli/cli.h"
 
+extern const cli_verb cli_verb_conform;
 extern const cli_verb cli_verb_data;
 extern const cli_verb cli_verb_eval;
 extern const cli_verb cli_verb_help;
+extern const cli_verb cli_verb_inspect;
 extern const cli_verb cli_verb_load;
 extern const cli_verb cli_verb_models;
 extern const cli_verb cli_verb_ops;

@@ -71,6 +71,13 @@ static const char *other_format(const uint8_t *bytes, size_t size)
     return NULL;
 }
 
+/* A ModelProto begins with the tag of one of its fields: ir_version nearly always. */
+static bool begins_like_onnx(uint8_t first)
+{
+    static const uint8_t tags[] = {0x08, 0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42, 0x72};
+    return memchr(tags, first, sizeof tags) != NULL;
+}
+
 static sw_status open_mapping(sw_artifact *a, sw_mapping *mapping, const char *name, const char *folder)
 {
     size_t size;
@@ -80,6 +87,8 @@ static sw_status open_mapping(sw_artifact *a, sw_mapping *mapping, const char *n
         return sw_fail(SW_UNSUPPORTED, "%s: is %s; models are read from ONNX", name, other);
     if (size == 0)
         return sw_fail(SW_CORRUPT, "%s: is empty", name);
+    if (!begins_like_onnx(bytes[0]))
+        return sw_fail(SW_UNSUPPORTED, "%s: is no model of a format that is read (ONNX)", name);
     SW_TRY(onnx_parse(a->arena, name, bytes, size, &a->model));
     sw_status status = read_metadata(a);
     if (status != SW_OK)

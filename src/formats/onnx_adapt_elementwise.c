@@ -122,12 +122,53 @@ static sw_status read_mod(onnx_import *im, const onnx_node *node, sw_value *cons
     return onnx_fail(im, node, SW_UNSUPPORTED, "fmod 1 is not supported");
 }
 
+/* The exponent may be of another type: the sum is done in the floating one of the two, the result is the base's. */
+static sw_status read_pow(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
+{
+    (void)node;
+    sw_graph *g = onnx_graph_of(im);
+    sw_dtype base = sw_value_type(inputs[0])->dtype, exponent = sw_value_type(inputs[1])->dtype;
+    sw_dtype wide = !sw_dtype_is_float(base) && sw_dtype_is_float(exponent) ? exponent : base;
+    sw_value *a = base == wide ? inputs[0] : sw_cast(g, inputs[0], wide);
+    sw_value *b = exponent == wide ? inputs[1] : sw_cast(g, inputs[1], wide);
+    outputs[0] = sw_pow(g, a, b);
+    if (wide != base)
+        outputs[0] = sw_cast(g, outputs[0], base);
+    return onnx_done(im);
+}
+
+/* Our casts saturate; ONNX's to 4 bits cut bits off, and its 8-bit floats can be told not to. */
+static sw_status cast_to(onnx_import *im, const onnx_node *node, sw_value *x, sw_dtype to, sw_value **output)
+{
+    sw_graph *g = onnx_graph_of(im);
+    bool eight = sw_dtype_is_float(to) && sw_dtype_bits(to) == 8;
+    if (eight && onnx_int(im, node, "saturate", 1) == 0)
+        return onnx_fail(im, node, SW_UNSUPPORTED, "saturate 0 is not supported");
+    if (sw_dtype_bits(to) == 4 && sw_dtype_is_float(sw_value_type(x)->dtype))
+        x = sw_cast(g, x, SW_I32);
+    *output = sw_cast(g, x, to);
+    return onnx_done(im);
+}
+
+static sw_status read_cast(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
+{
+    int64_t type = onnx_int(im, node, "to", 0);
+    if (onnx_dtype(type) == SW_DTYPE_NONE)
+        return onnx_fail(im, node, SW_UNSUPPORTED, "elements of type %s", onnx_data_type_name(type));
+    return cast_to(im, node, inputs[0], onnx_dtype(type), outputs);
+}
+
+static sw_status read_cast_like(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
+{
+    return cast_to(im, node, inputs[0], sw_value_type(inputs[1])->dtype, outputs);
+}
+
 static const onnx_adapter table[] = {
     {"Add", 7, 0, "Add"},
     {"Sub", 7, 0, "Sub"},
     {"Mul", 7, 0, "Mul"},
     {"Div", 7, 0, "Div"},
-    {"Pow", 7, 0, "Pow"},
+    {"Pow", 7, 0, "Pow", .read = read_pow},
     {"Min", 8, 0, "Min", .read = read_min},
     {"Max", 8, 0, "Max", .read = read_max},
     {"Sum", 8, 0, NULL, .read = read_sum},
@@ -175,6 +216,7 @@ static const onnx_adapter table[] = {
     {"Silu", 1, 0, "Silu", .write = write_silu, .domain = "ai.slipway"},
     {"Clip", 11, 0, "Clip"},
     {"Clip", 6, 10, NULL, {{"min", NULL}, {"max", NULL}}, .read = read_clip_6},
-    {"Cast", 9, 0, "Cast", {{"to", "to", SW_ATTR_DTYPE}, {"saturate", NULL}, {"round_mode", NULL}}},
+    {"Cast", 9, 0, "Cast", {{"to", "to", SW_ATTR_DTYPE}, {"saturate"}, {"round_mode"}}, .read = read_cast},
+    {"CastLike", 15, 0, NULL, {{"saturate"}, {"round_mode"}}, .read = read_cast_like},
 };
 ONNX_ADAPTERS(onnx_adapt_elementwise, table);

@@ -38,11 +38,17 @@ static sw_status read_pad(onnx_import *im, const onnx_node *node, sw_value *cons
     int64_t given[2 * SW_MAX_RANK], axes[SW_MAX_RANK], pads[2 * SW_MAX_RANK] = {0};
     int count, axis_count = -1, rank = sw_value_type(inputs[0])->rank;
     sw_value *fill = node->input_count > 2 ? inputs[2] : SW_NONE;
+    if (strcmp(onnx_string(im, node, "mode", "constant"), "wrap") == 0)
+        return onnx_fail(im, node, SW_UNSUPPORTED, "mode 'wrap' is not supported");
+    if (node->input_count < 4 || inputs[3] == SW_NONE) { /* the row's own form; pads may come from data */
+        sw_value *ports[] = {inputs[0], inputs[1], fill};
+        const sw_attr attr = SW_ATTR_S("mode", onnx_string(im, node, "mode", "constant"));
+        sw_node_add(onnx_graph_of(im), "Pad", ports, 3, &attr, 1, outputs, 1);
+        return onnx_done(im);
+    }
     SW_TRY(onnx_input_ints(im, node, inputs[1], "pads", given, 2 * SW_MAX_RANK, &count));
     if (node->input_count > 3)
         SW_TRY(onnx_input_ints(im, node, inputs[3], "axes", axes, SW_MAX_RANK, &axis_count));
-    if (axis_count < 0)
-        return pad(im, node, inputs[0], given, count, fill, outputs);
     if (count != 2 * axis_count || rank < 0)
         return onnx_fail(im, node, SW_INVALID, "has %d pads for %d axes", count, axis_count);
     for (int i = 0; i < axis_count; i++) {

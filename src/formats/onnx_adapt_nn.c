@@ -114,7 +114,14 @@ static sw_status read_pool(onnx_import *im, const onnx_node *node, sw_value *con
                              SW_ATTR_IS("pads", 2 * w.axes, w.pads),
                              SW_ATTR_I("ceil_mode", onnx_int(im, node, "ceil_mode", 0)),
                              SW_ATTR_I("count_include_pad", onnx_int(im, node, "count_include_pad", 0))};
-    sw_node_add(onnx_graph_of(im), average ? "AveragePool" : "MaxPool", inputs, 1, attrs, average ? 6 : 5, outputs, 1);
+    /* The largest of small integers is found exactly in f32. */
+    sw_graph *g = onnx_graph_of(im);
+    sw_dtype dtype = sw_value_type(inputs[0])->dtype;
+    bool cast = !average && sw_dtype_is_integer(dtype) && sw_dtype_bits(dtype) <= 16;
+    sw_value *x = cast ? sw_cast(g, inputs[0], SW_F32) : inputs[0];
+    sw_node_add(g, average ? "AveragePool" : "MaxPool", &x, 1, attrs, average ? 6 : 5, outputs, 1);
+    if (cast)
+        outputs[0] = sw_cast(g, outputs[0], dtype);
     return onnx_done(im);
 }
 

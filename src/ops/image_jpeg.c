@@ -76,7 +76,8 @@ static void read_rows(struct job *job)
         if (jpeg_read_scanlines(jpeg, &row, 1) != 1)
             give_up((j_common_ptr)jpeg, sw_fail(SW_INVALID, "JPEG: the file ends before the picture does"));
         if (job->row) {
-            cmyk_to_rgb(job->row, jpeg->output_width, jpeg->saw_Adobe_marker);
+            if (jpeg->out_color_space == JCS_CMYK)
+                cmyk_to_rgb(job->row, jpeg->output_width, jpeg->saw_Adobe_marker);
             sw_picture_convert(job->row, 4, line, job->channels, jpeg->output_width);
         }
     }
@@ -95,11 +96,14 @@ static void run(struct job *job)
     if (status != SW_OK)
         give_up((j_common_ptr)jpeg, status);
     bool ink = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
+    /* Luma is that of the pixels as they are shown, as for every other format, not the file's own Y before clipping. */
+    bool coloured = job->channels == 1 && jpeg->jpeg_color_space != JCS_GRAYSCALE;
     jpeg->out_color_space = ink                  ? JCS_CMYK
+                            : coloured           ? JCS_EXT_RGBA
                             : job->channels == 1 ? JCS_GRAYSCALE
                             : job->channels == 3 ? JCS_RGB
                                                  : JCS_EXT_RGBA;
-    if (ink && (job->row = sw_alloc(job->ctx, (size_t)jpeg->image_width * 4)) == NULL)
+    if ((ink || coloured) && (job->row = sw_alloc(job->ctx, (size_t)jpeg->image_width * 4)) == NULL)
         give_up((j_common_ptr)jpeg, sw_alloc_status());
     jpeg_start_decompress(jpeg);
     read_rows(job);

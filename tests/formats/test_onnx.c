@@ -299,8 +299,10 @@ static void test_broken_models_name_the_node(void **state)
     assert_int_equal(OPEN_MADE(&a, {"MatMul", NULL, "mm", {"x", "x"}, {"t"}}, {"Conv", NULL, "c1", {"t", "x"}, {"y"}}),
                      SW_UNSUPPORTED);
     assert_says("node 'c1' (Conv-1)");
-    assert_int_equal(sw_artifact_open_bytes(ctx, "junk.onnx", "hello world", 11, true, &a), SW_CORRUPT);
-    assert_says("junk.onnx");
+    assert_int_equal(sw_artifact_open_bytes(ctx, "junk.onnx", "hello world", 11, true, &a), SW_UNSUPPORTED);
+    assert_says("junk.onnx: is no model of a format that is read (ONNX)");
+    assert_int_equal(sw_artifact_open_bytes(ctx, "junk.onnx", "\x08\x07rubbish", 9, true, &a), SW_CORRUPT);
+    assert_says("junk.onnx: byte ");
     assert_int_equal(sw_artifact_open_bytes(ctx, "e.onnx", "", 0, true, &a), SW_CORRUPT);
     assert_int_equal(sw_artifact_open_bytes(ctx, "a.npy", "\x93NUMPY\1\0", 8, true, &a), SW_UNSUPPORTED);
     assert_says("an .npy array");
