@@ -136,7 +136,7 @@ SW_API sw_tensor *sw_state_tensor(const sw_state *state);
 SW_API sw_status sw_state_set(sw_state *state, const sw_tensor *tensor);
 
 /* The current version of `state` as a value; the graph retains the state. Reads of one state in one graph before an
- * assignment give the same value; after sw_assign they give the value assigned. */
+ * assignment give the same value; after sw_assign they give the value assigned (in an awake graph: as a fresh leaf). */
 SW_API sw_value *sw_read(sw_graph *g, sw_state *state);
 /* Makes `value` the next version: at once in an awake graph, at the end of the run in a plan (where the last assignment
  * of a state is the one that counts). */

@@ -8,7 +8,7 @@
 
 static const char *kind_name(sw_attr_kind kind)
 {
-    static const char *const names[] = {"nothing", "an integer", "a number",       "a string", "integers",
+    static const char *const names[] = {"nothing", "an integer", "a number",        "a string", "integers",
                                         "numbers", "a tensor",   "an element type", "a graph",  "strings"};
     return kind >= 0 && (size_t)kind < sizeof names / sizeof *names ? names[kind] : "unknown";
 }
@@ -83,8 +83,8 @@ static sw_status copy_value(sw_graph *g, const sw_attr_row *row, sw_attr *attr, 
 
 static bool kind_fits(sw_attr_kind row, sw_attr_kind given)
 {
-    return row == given || (row == SW_ATTR_FLOAT && given == SW_ATTR_INT) || (row == SW_ATTR_DTYPE && given == SW_ATTR_INT) ||
-           (row == SW_ATTR_INT && given == SW_ATTR_DTYPE);
+    return row == given || (row == SW_ATTR_FLOAT && given == SW_ATTR_INT) ||
+           (row == SW_ATTR_DTYPE && given == SW_ATTR_INT) || (row == SW_ATTR_INT && given == SW_ATTR_DTYPE);
 }
 
 static sw_status resolve_one(sw_graph *g, const sw_attr_row *row, sw_attr *attr, const sw_attr *given)

@@ -22,7 +22,8 @@ static sw_status copy_value(struct copying *copying, const sw_value *value, sw_v
     sw_graph *to = copying->to;
     copy->type = value->type;
     if (value->contents) {
-        copy->contents = sw_arena_copy(to->arena, value->contents, (size_t)value->contents_count * sizeof *value->contents);
+        copy->contents =
+            sw_arena_copy(to->arena, value->contents, (size_t)value->contents_count * sizeof *value->contents);
         copy->contents_count = value->contents_count;
         if (!copy->contents)
             return sw_alloc_status();
@@ -55,14 +56,22 @@ static bool is_overwritten(const sw_node *node)
     return false;
 }
 
+/* True when the copy has nothing to make for this node: a version that it has already, or one that does not last. */
+static bool is_settled(struct copying *copying, const sw_node *node, struct held *held)
+{
+    if (node->op == &sw_op_assign)
+        held->current = mapped(copying, node->inputs[0]);
+    if (node->op == &sw_op_read && held->current)
+        copying->map[node->outputs[0]->id] = held->current;
+    return node->op == &sw_op_assign ? is_overwritten(node) : node->op == &sw_op_read && held->current;
+}
+
 static sw_status copy_node(struct copying *copying, const sw_node *node)
 {
     sw_graph *to = copying->to;
     struct held *held = node->state ? sw_held_find(to, node->state) : NULL;
-    if (node->op == &sw_op_read && held->current) {
-        copying->map[node->outputs[0]->id] = held->current;
+    if (held && is_settled(copying, node, held))
         return SW_OK;
-    }
     sw_node *copy = sw_node_make(to, node->op, node->inputs_count, node->outputs_count);
     if (!copy)
         return sw_alloc_status();
@@ -97,10 +106,8 @@ static sw_status copy_lists(struct copying *copying)
         SW_TRY(sw_vec_push(to->ctx, &to->inputs, mapped(copying, from->inputs.items[i])));
     for (size_t i = 0; i < from->outputs.count; i++)
         SW_TRY(sw_output(to, from->outputs.items[i].name, mapped(copying, from->outputs.items[i].value)));
-    for (size_t i = 0; i < from->states.count; i++) {
-        to->states.items[i].current = mapped(copying, from->states.items[i].current);
+    for (size_t i = 0; i < from->states.count; i++)
         to->states.items[i].gradient = mapped(copying, from->states.items[i].gradient);
-    }
     to->training = mapped(copying, from->training);
     to->random_key = mapped(copying, from->random_key);
     to->key = sw_state_retain(from->key);
@@ -114,8 +121,7 @@ static sw_status copy(struct copying *copying)
     SW_TRY(sw_dims_copy(copying->to, copying->from));
     SW_TRY(copy_states(copying));
     for (const sw_node *node = copying->from->first; node; node = node->next)
-        if (node->op != &sw_op_assign || !is_overwritten(node))
-            SW_TRY(copy_node(copying, node));
+        SW_TRY(copy_node(copying, node));
     if (copying->from->name)
         sw_graph_set_name(copying->to, copying->from->name);
     SW_TRY(copy_lists(copying));

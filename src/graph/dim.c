@@ -2,8 +2,8 @@
  *
  * A dim is a polynomial with integer coefficients over atoms; an atom is a symbol, or a division, minimum, maximum or
  * broadcast of other dims that cannot be written as a polynomial. Every expression is put into a normal form (terms in
- * graded order, quotients reduced, lattice operations flattened and sorted) and looked up in the graph's table before it
- * is made, so equal expressions are one number and comparing is comparing numbers.
+ * graded order, quotients reduced, lattice operations flattened and sorted) and looked up in the graph's table before
+ * it is made, so equal expressions are one number and comparing is comparing numbers.
  *
  * Remainder and rounded-up division have no form of their own: a mod b is a - b * (a / b), and rounding up is
  * (a + b - 1) / b, so that both meet divisions written by hand.
@@ -18,15 +18,9 @@
 #include "graph/polynomial.h"
 
 /* ---- the table ---- */
-static int index_of(sw_dim dim)
-{
-    return (int)(SW_DIM_UNKNOWN - 1 - dim);
-}
+static int index_of(sw_dim dim) { return (int)(SW_DIM_UNKNOWN - 1 - dim); }
 
-static sw_dim dim_of(size_t index)
-{
-    return SW_DIM_UNKNOWN - 1 - (sw_dim)index;
-}
+static sw_dim dim_of(size_t index) { return SW_DIM_UNKNOWN - 1 - (sw_dim)index; }
 
 bool sw_dim_exists(const sw_graph *g, sw_dim dim)
 {
@@ -175,10 +169,7 @@ sw_dim sw_symbol_bounded(sw_graph *g, const char *name, int64_t low, int64_t hig
     return symbol_add(g, name, low, high);
 }
 
-sw_dim sw_symbol(sw_graph *g, const char *name)
-{
-    return sw_symbol_bounded(g, name, 0, INT64_MAX);
-}
+sw_dim sw_symbol(sw_graph *g, const char *name) { return sw_symbol_bounded(g, name, 0, INT64_MAX); }
 
 sw_dim sw_dim_fresh(sw_graph *g, sw_dim high)
 {
@@ -191,10 +182,7 @@ sw_dim sw_dim_fresh(sw_graph *g, sw_dim high)
     return symbol_add(g, name, 0, most < 0 ? 0 : most);
 }
 
-int sw_symbol_count(const sw_graph *g)
-{
-    return (int)g->dims.symbols.count;
-}
+int sw_symbol_count(const sw_graph *g) { return (int)g->dims.symbols.count; }
 
 const char *sw_symbol_name(const sw_graph *g, int symbol)
 {
@@ -234,10 +222,7 @@ static sw_dim too_large(sw_graph *g)
                            POLYNOMIAL_DEGREE));
 }
 
-static bool plain(sw_dim dim)
-{
-    return dim > SW_DIM_UNKNOWN;
-}
+static bool plain(sw_dim dim) { return dim > SW_DIM_UNKNOWN; }
 
 /* Constants, the usual case, need no polynomial. */
 static sw_dim constant(sw_graph *g, bool overflow, const int64_t *value)
@@ -255,10 +240,7 @@ static sw_dim combined(sw_graph *g, sw_dim a, sw_dim b, combine op)
     return op(&p, &q) ? dim_from(g, &p) : too_large(g);
 }
 
-static bool unknown(sw_dim a, sw_dim b)
-{
-    return a == SW_DIM_UNKNOWN || b == SW_DIM_UNKNOWN;
-}
+static bool unknown(sw_dim a, sw_dim b) { return a == SW_DIM_UNKNOWN || b == SW_DIM_UNKNOWN; }
 
 sw_dim sw_dim_add(sw_graph *g, sw_dim a, sw_dim b)
 {
@@ -291,12 +273,10 @@ sw_dim sw_dim_mul(sw_graph *g, sw_dim a, sw_dim b)
 }
 
 /* ---- division ---- */
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && (a < 0) != (b < 0));
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0)); }
 
-/* floor(R / k) where only one thing is left: a quotient inside becomes one quotient, a range without a step a number. */
+/* floor(R / k) where only one thing is left: a quotient inside becomes one quotient, a range without a step a number.
+ */
 static sw_dim quotient_atom(sw_graph *g, sw_dim rest, sw_dim divisor)
 {
     int64_t low, high;
@@ -305,7 +285,8 @@ static sw_dim quotient_atom(sw_graph *g, sw_dim rest, sw_dim divisor)
         return floor_div(low, divisor);
     struct polynomial p;
     polynomial_of(g, rest, &p);
-    const struct sw_expression *inner = p.count && p.terms[0].degree == 1 ? sw_dim_expression(g, p.terms[0].atoms[0]) : NULL;
+    const struct sw_expression *inner =
+        p.count && p.terms[0].degree == 1 ? sw_dim_expression(g, p.terms[0].atoms[0]) : NULL;
     bool alone = p.count == 1 || (p.count == 2 && p.terms[1].degree == 0);
     if (inner && inner->kind == SW_EXPRESSION_QUOTIENT && alone && p.terms[0].coefficient == 1 && plain(inner->b) &&
         plain(divisor)) {
@@ -364,10 +345,7 @@ sw_dim sw_dim_ceil_div(sw_graph *g, sw_dim a, sw_dim b)
     return sw_dim_div(g, sw_dim_add(g, a, sw_dim_sub(g, b, 1)), b);
 }
 
-sw_dim sw_dim_mod(sw_graph *g, sw_dim a, sw_dim b)
-{
-    return sw_dim_sub(g, a, sw_dim_mul(g, b, sw_dim_div(g, a, b)));
-}
+sw_dim sw_dim_mod(sw_graph *g, sw_dim a, sw_dim b) { return sw_dim_sub(g, a, sw_dim_mul(g, b, sw_dim_div(g, a, b))); }
 
 /* ---- minimum, maximum, broadcast: commutative, associative, a with a is a ---- */
 enum { MOST_LEAVES = 16 };
@@ -433,7 +411,8 @@ static sw_dim lattice(sw_graph *g, sw_expression_kind kind, sw_dim a, sw_dim b)
     add_leaves(g, kind, a, leaves, &count);
     add_leaves(g, kind, b, leaves, &count);
     if (count == MOST_LEAVES)
-        return fail(g, sw_fail(SW_UNSUPPORTED, "%d dims or more meet in one minimum, maximum or broadcast", MOST_LEAVES));
+        return fail(g,
+                    sw_fail(SW_UNSUPPORTED, "%d dims or more meet in one minimum, maximum or broadcast", MOST_LEAVES));
     sort(leaves, count);
     count = reduce(g, kind, leaves, count);
     sw_dim result = leaves[0];

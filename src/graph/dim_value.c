@@ -9,10 +9,7 @@ struct range {
     int64_t low, high;
 };
 
-static bool endless(int64_t x)
-{
-    return x == INT64_MIN || x == INT64_MAX;
-}
+static bool endless(int64_t x) { return x == INT64_MIN || x == INT64_MAX; }
 
 /* `end` is the end of the range that is added up: what is endless there stays endless. */
 static int64_t saturated_add(int64_t a, int64_t b, int64_t end)
@@ -107,10 +104,7 @@ void sw_dim_range(const sw_graph *g, sw_dim dim, int64_t *low, int64_t *high)
 /* SW_NOT_FOUND, without a text, for a symbol that is not bound. */
 static sw_status value_of(const sw_graph *g, sw_dim dim, const int64_t *values, int64_t *result);
 
-static sw_status overflow(void)
-{
-    return sw_fail(SW_SHAPE, "a dim has more than 63 bits");
-}
+static sw_status overflow(void) { return sw_fail(SW_SHAPE, "a dim has more than 63 bits"); }
 
 static sw_status value_of_sum(const sw_graph *g, const struct sw_expression *e, const int64_t *values, int64_t *result)
 {
@@ -151,10 +145,18 @@ static sw_status value_of(const sw_graph *g, sw_dim dim, const int64_t *values, 
     if (e->kind == SW_EXPRESSION_BROADCAST && a != b && a != 1 && b != 1)
         return sw_fail(SW_SHAPE, "dims %lld and %lld do not broadcast", (long long)a, (long long)b);
     switch (e->kind) {
-    case SW_EXPRESSION_QUOTIENT: *result = a / b - (a % b != 0 && (a < 0) != (b < 0)); break;
-    case SW_EXPRESSION_MINIMUM: *result = a < b ? a : b; break;
-    case SW_EXPRESSION_MAXIMUM: *result = a > b ? a : b; break;
-    default: *result = a == 1 ? b : a; break;
+    case SW_EXPRESSION_QUOTIENT:
+        *result = a / b - (a % b != 0 && (a < 0) != (b < 0));
+        break;
+    case SW_EXPRESSION_MINIMUM:
+        *result = a < b ? a : b;
+        break;
+    case SW_EXPRESSION_MAXIMUM:
+        *result = a > b ? a : b;
+        break;
+    default:
+        *result = a == 1 ? b : a;
+        break;
     }
     return SW_OK;
 }
@@ -172,8 +174,8 @@ static sw_status bind(const sw_graph *g, int symbol, int64_t dim, const char *wh
 {
     const struct symbol *s = &g->dims.symbols.items[symbol];
     if (values[symbol] >= 0 && values[symbol] != dim)
-        return sw_fail(SW_SHAPE, "'%s': dim %d is %lld, needs %s = %lld as elsewhere", what, axis, (long long)dim, s->name,
-                       (long long)values[symbol]);
+        return sw_fail(SW_SHAPE, "'%s': dim %d is %lld, needs %s = %lld as elsewhere", what, axis, (long long)dim,
+                       s->name, (long long)values[symbol]);
     if (dim < s->low || dim > s->high)
         return sw_fail(SW_SHAPE, "'%s': dim %d is %lld, needs %s in %lld..%lld", what, axis, (long long)dim, s->name,
                        (long long)s->low, (long long)s->high);
@@ -263,8 +265,8 @@ static void say_sum(const sw_graph *g, struct line *line, const struct sw_expres
 
 static void say_dim(const sw_graph *g, struct line *line, sw_dim dim, bool grouped)
 {
-    static const char *const heads[] = {[SW_EXPRESSION_MINIMUM] = "min", [SW_EXPRESSION_MAXIMUM] = "max",
-                                        [SW_EXPRESSION_BROADCAST] = "broadcast"};
+    static const char *const heads[] = {
+        [SW_EXPRESSION_MINIMUM] = "min", [SW_EXPRESSION_MAXIMUM] = "max", [SW_EXPRESSION_BROADCAST] = "broadcast"};
     const struct sw_expression *e = sw_dim_expression(g, dim);
     if (!e && dim <= SW_DIM_UNKNOWN)
         say(line, "?");

@@ -5,8 +5,9 @@
  *   %4 = MatMul(%x, %w) transpose_b=1 : f32[N, 10] ; "dense/MatMul"
  *   output "logits" = %4
  *
- * A value is called by its name where that is a plain word, else by its number. Attributes are shown where they were given,
- * in full: the text also stands for the graph in a plan's identity. What comes from files is quoted and escaped. */
+ * A value is called by its name where that is a plain word, else by its number. Attributes are shown where they were
+ * given, in full: the text also stands for the graph in a plan's identity. What comes from files is quoted and escaped.
+ */
 #include <ctype.h>
 
 #include "base/text.h"
@@ -69,20 +70,35 @@ static void add_list(sw_text *text, const sw_attr *attr)
 static void add_tensor(sw_text *text, const sw_tensor *tensor)
 {
     char dims[160];
-    sw_text_addf(text, "%s%s", sw_dtype_name(sw_tensor_dtype(tensor)), sw_dims_text(sw_tensor_dims(tensor), dims, sizeof dims));
+    sw_text_addf(text, "%s%s", sw_dtype_name(sw_tensor_dtype(tensor)),
+                 sw_dims_text(sw_tensor_dims(tensor), dims, sizeof dims));
 }
 
 static void add_attr(sw_text *text, const sw_attr *attr)
 {
     sw_text_addf(text, " %s=", attr->name);
     switch (attr->kind) {
-    case SW_ATTR_INT: sw_text_addf(text, "%lld", (long long)attr->i); break;
-    case SW_ATTR_DTYPE: sw_text_add(text, sw_dtype_name((sw_dtype)attr->i)); break;
-    case SW_ATTR_FLOAT: sw_text_addf(text, "%g", attr->f); break;
-    case SW_ATTR_STRING: add_quoted(text, attr->s); break;
-    case SW_ATTR_TENSOR: add_tensor(text, attr->tensor); break;
-    case SW_ATTR_GRAPH: sw_text_addf(text, "graph of %d nodes", sw_graph_node_count(attr->graph)); break;
-    default: add_list(text, attr); break;
+    case SW_ATTR_INT:
+        sw_text_addf(text, "%lld", (long long)attr->i);
+        break;
+    case SW_ATTR_DTYPE:
+        sw_text_add(text, sw_dtype_name((sw_dtype)attr->i));
+        break;
+    case SW_ATTR_FLOAT:
+        sw_text_addf(text, "%g", attr->f);
+        break;
+    case SW_ATTR_STRING:
+        add_quoted(text, attr->s);
+        break;
+    case SW_ATTR_TENSOR:
+        add_tensor(text, attr->tensor);
+        break;
+    case SW_ATTR_GRAPH:
+        sw_text_addf(text, "graph of %d nodes", sw_graph_node_count(attr->graph));
+        break;
+    default:
+        add_list(text, attr);
+        break;
     }
 }
 
@@ -241,7 +257,4 @@ char *sw_graph_dot(const sw_graph *g)
     return sw_text_take(&text);
 }
 
-void sw_text_release(sw_context *ctx, char *text)
-{
-    sw_free(ctx, text);
-}
+void sw_text_release(sw_context *ctx, char *text) { sw_free(ctx, text); }

@@ -34,7 +34,8 @@ sw_status sw_backend_register(sw_context *ctx, const sw_backend *backend)
     struct backends *backends = sw_context_attached(ctx, &backends_key);
     if (!backends) {
         backends = sw_alloc_zero(ctx, sizeof *backends);
-        sw_status status = backends ? sw_context_attach(ctx, &backends_key, backends, backends_release) : sw_alloc_status();
+        sw_status status =
+            backends ? sw_context_attach(ctx, &backends_key, backends, backends_release) : sw_alloc_status();
         if (status != SW_OK) {
             sw_free(ctx, backends);
             return status;
@@ -75,7 +76,8 @@ static sw_status prepare(const sw_kernel *kernel, const sw_site *site, sw_prepar
     return kernel->prepare ? kernel->prepare(site, prepared) : SW_OK;
 }
 
-sw_status sw_kernel_choose(const sw_backend *backend, const sw_site *site, const sw_kernel **kernel, sw_prepared *prepared)
+sw_status sw_kernel_choose(const sw_backend *backend, const sw_site *site, const sw_kernel **kernel,
+                           sw_prepared *prepared)
 {
     const char *op = sw_node_op(site->node)->name;
     const sw_kernel *const *candidates = backend->candidates(backend, op);
@@ -86,14 +88,16 @@ sw_status sw_kernel_choose(const sw_backend *backend, const sw_site *site, const
         if (!why) {
             sw_status status = prepare(*candidates, site, prepared);
             if (traced && status == SW_OK)
-                sw_log_info(site->ctx, "kernels: %s '%s': %s takes it", op, sw_node_name(site->node), (*candidates)->name);
+                sw_log_info(site->ctx, "kernels: %s '%s': %s takes it", op, sw_node_name(site->node),
+                            (*candidates)->name);
             *kernel = *candidates;
             if (status != SW_UNSUPPORTED)
                 return status == SW_OK ? SW_OK : sw_fail_in(status, "%s '%s'", op, sw_node_name(site->node));
             why = sw_error_text();
         }
         if (traced)
-            sw_log_info(site->ctx, "kernels: %s '%s': %s skipped: %s", op, sw_node_name(site->node), (*candidates)->name, why);
+            sw_log_info(site->ctx, "kernels: %s '%s': %s skipped: %s", op, sw_node_name(site->node),
+                        (*candidates)->name, why);
         add_reason(&reasons, (*candidates)->name, why);
     }
     *kernel = NULL;
@@ -125,7 +129,4 @@ sw_status sw_executor_attach(sw_context *ctx, sw_executor *executor)
     return sw_context_attach(ctx, &executor_key, executor, executor_release);
 }
 
-sw_executor *sw_executor_of(sw_context *ctx)
-{
-    return sw_context_attached(ctx, &executor_key);
-}
+sw_executor *sw_executor_of(sw_context *ctx) { return sw_context_attached(ctx, &executor_key); }

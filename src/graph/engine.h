@@ -14,10 +14,10 @@ typedef struct sw_site {
     sw_context *ctx;
     const sw_node *node;
     int inputs_count, outputs_count;
-    const sw_view *inputs;  /* dims, strides, layout; data only where it is constant */
-    const sw_view *outputs; /* dims, layout; no data */
+    const sw_view *inputs;                 /* dims, strides, layout; data only where it is constant */
+    const sw_view *outputs;                /* dims, layout; no data */
     const struct sw_packed *const *packed; /* per input: the form the plan already keeps it in; NULL entries: plain */
-    int threads;            /* team size the call will have */
+    int threads;                           /* team size the call will have */
 } sw_site;
 
 /* A constant input in a kernel's own form. One form per weight: it is made at the first preparation, given to later
@@ -27,7 +27,7 @@ typedef struct sw_packed {
     void *form;         /* the kernel's description of the form; released with release_form */
     void (*release_form)(sw_context *ctx, void *form);
     size_t bytes;
-    void *data;         /* filled by the plan: `bytes` bytes, 64-aligned */
+    void *data; /* filled by the plan: `bytes` bytes, 64-aligned */
 } sw_packed;
 
 typedef struct sw_prepared {
@@ -70,7 +70,8 @@ const sw_backend *sw_backend_find(sw_context *ctx, const char *name); /* NULL wh
 
 /* The first candidate that applies and prepares: *kernel and *prepared are filled. Says each skip to the log when the
  * context traces "kernels". SW_UNSUPPORTED when none does, naming each candidate and why not. */
-sw_status sw_kernel_choose(const sw_backend *backend, const sw_site *site, const sw_kernel **kernel, sw_prepared *prepared);
+sw_status sw_kernel_choose(const sw_backend *backend, const sw_site *site, const sw_kernel **kernel,
+                           sw_prepared *prepared);
 
 /* A team: the threads that one call may use. size 1 runs inline. The body is called with part 0..parts-1, each exactly
  * once, by any member; returns when all are done. Parts are cut by size, never by team size, where results depend
@@ -86,7 +87,8 @@ static inline int sw_team_size(const sw_team *team) { return team ? team->size :
 /* How an awake graph computes one node: the composition root attaches an executor (run/ has it). */
 typedef struct sw_executor {
     /* Inputs and outputs in the node's order; absent inputs NULL. Fills outputs[i] with fresh tensors (reference 1). */
-    sw_status (*execute)(struct sw_executor *executor, const sw_node *node, sw_tensor *const *inputs, sw_tensor **outputs);
+    sw_status (*execute)(struct sw_executor *executor, const sw_node *node, sw_tensor *const *inputs,
+                         sw_tensor **outputs);
     void (*release)(sw_context *ctx, struct sw_executor *executor);
 } sw_executor;
 sw_status sw_executor_attach(sw_context *ctx, sw_executor *executor);

@@ -1,8 +1,8 @@
 /* execute.c: computing one node now.
  *
- * An awake graph hands each new node to its context's executor. Without one, and as the truth that executors are compared
- * with, a row's reference body computes it; a row that is only a decomposition is computed by taking it apart in a small
- * awake graph of its own. */
+ * An awake graph hands each new node to its context's executor. Without one, and as the truth that executors are
+ * compared with, a row's reference body computes it; a row that is only a decomposition is computed by taking it apart
+ * in a small awake graph of its own. */
 #include <string.h>
 
 #include "graph/inside.h"
@@ -19,7 +19,8 @@ struct placing {
 static sw_status place_tensor(struct placing *placing, sw_view *view, int index, sw_dims dims)
 {
     if (index < 0 || index >= placing->node->outputs_count || placing->outputs[index])
-        return sw_fail(SW_INTERNAL, "row '%s' placed output %d, which is none or placed already", placing->node->op->name, index);
+        return sw_fail(SW_INTERNAL, "row '%s' placed output %d, which is none or placed already",
+                       placing->node->op->name, index);
     sw_tensor *tensor = sw_tensor_new(placing->ctx, placing->node->outputs[index]->type.dtype, dims);
     if (!tensor)
         return sw_alloc_status();
@@ -49,8 +50,8 @@ static sw_status place_known(struct placing *placing, sw_view *views)
         if (known && !(node->op->flags & SW_DATA_SHAPED))
             SW_TRY(place_tensor(placing, &views[i], i, dims));
         else if (!(node->op->flags & SW_DATA_SHAPED))
-            return sw_fail(type->kind == SW_TENSOR ? SW_SHAPE : SW_UNSUPPORTED, "%s '%s': output %d cannot be computed %s",
-                           node->op->name, sw_node_name(node), i,
+            return sw_fail(type->kind == SW_TENSOR ? SW_SHAPE : SW_UNSUPPORTED,
+                           "%s '%s': output %d cannot be computed %s", node->op->name, sw_node_name(node), i,
                            type->kind == SW_TENSOR ? "before its dims are known" : "one by one: it is no tensor");
     }
     return SW_OK;
@@ -120,7 +121,8 @@ static sw_status take_apart(sw_graph *small, const sw_node *node, sw_tensor *con
     sw_status status = sw_graph_fail(small, node->op->decompose(small, copy, values));
     if (sw_graph_status(small) != SW_OK) {
         sw_error_raise(&small->error);
-        return sw_fail_in(status != SW_OK ? status : sw_graph_status(small), "%s '%s'", node->op->name, sw_node_name(node));
+        return sw_fail_in(status != SW_OK ? status : sw_graph_status(small), "%s '%s'", node->op->name,
+                          sw_node_name(node));
     }
     for (int i = 0; i < node->outputs_count; i++) {
         sw_tensor *tensor = values[i] && values[i] != sw_none ? values[i]->tensor : NULL;
@@ -189,12 +191,35 @@ static sw_status view(const sw_node *node, sw_tensor *input, sw_tensor **output)
     return *output ? SW_OK : sw_alloc_status();
 }
 
+/* Where only the type of an input matters, contents that were freed are no loss: one zero, seen as all of them. */
+static sw_tensor *stand_in(const sw_node *node, int input)
+{
+    const sw_value *value = node->inputs[input];
+    const sw_op *op = node->op;
+    if (!value->freed || input >= sw_ports_count(op->inputs) || !(op->inputs[input].flags & SW_PORT_SHAPE_ONLY))
+        return NULL;
+    sw_dims dims = {.rank = value->type.rank};
+    memcpy(dims.dim, value->type.dims, sizeof(int64_t) * (size_t)dims.rank);
+    sw_tensor *zero = sw_tensor_zeros(node->graph->ctx, value->type.dtype, SW_SCALAR);
+    sw_tensor *all = zero ? sw_tensor_broadcast(zero, dims) : NULL;
+    sw_tensor_release(zero);
+    return all;
+}
+
+static void release_stand_ins(const sw_node *node, sw_tensor **inputs)
+{
+    for (int i = 0; i < node->inputs_count; i++)
+        if (node->inputs[i]->freed)
+            sw_tensor_release(inputs[i]);
+}
+
 static sw_status gather(const sw_node *node, sw_tensor **inputs)
 {
+    for (int i = 0; i < node->inputs_count; i++)
+        inputs[i] = node->inputs[i]->tensor;
     for (int i = 0; i < node->inputs_count; i++) {
         sw_value *value = node->inputs[i];
-        inputs[i] = value == sw_none ? NULL : value->tensor;
-        if (!inputs[i] && value != sw_none) {
+        if (!inputs[i] && value != sw_none && !(inputs[i] = stand_in(node, i))) {
             sw_value_tensor(value); /* for its text */
             return sw_fail_in(SW_INVALID, "%s '%s': input %d", node->op->name, sw_node_name(node), i);
         }
@@ -224,11 +249,10 @@ static sw_status accept(sw_node *node, sw_tensor **outputs)
     return SW_OK;
 }
 
-static sw_status compute(sw_node *node, sw_tensor **inputs)
+static sw_status compute(sw_node *node, sw_tensor *const *inputs)
 {
     sw_context *ctx = node->graph->ctx;
     sw_tensor *outputs[SW_MAX_PORTS] = {0};
-    SW_TRY(gather(node, inputs));
     sw_executor *executor = sw_executor_of(ctx);
     sw_status status = is_view(node, inputs) ? view(node, inputs[0], outputs)
                        : executor            ? executor->execute(executor, node, inputs, outputs)
@@ -246,7 +270,10 @@ sw_status sw_node_execute(sw_node *node)
     sw_tensor *few[FEW], **inputs = few;
     if (node->inputs_count > FEW && !(inputs = sw_alloc_array(ctx, (size_t)node->inputs_count, sizeof *inputs)))
         return sw_alloc_status();
-    sw_status status = compute(node, inputs);
+    sw_status status = gather(node, inputs);
+    if (status == SW_OK)
+        status = compute(node, inputs);
+    release_stand_ins(node, inputs);
     if (inputs != few)
         sw_free(ctx, inputs);
     return status;

@@ -15,7 +15,7 @@
 struct walk {
     sw_graph *g;
     sw_value **table; /* NULL: none yet */
-    bool *between;    /* depends on a value of `wrt` */
+    bool *between;    /* depends on a value of `wrt`, and a seed depends on it */
     int count;
     bool frees;
 };
@@ -26,30 +26,6 @@ struct seed {
 
 /* ---- helpers for rules ---- */
 bool sw_grad_wants(const sw_graph *g, int input) { return !g->in_rule || input >= 64 || (g->wants >> input & 1) != 0; }
-
-static sw_value *reduce(sw_graph *g, sw_value *x, const int64_t *axes, int count, bool keep_dims)
-{
-    sw_attr attrs[] = {SW_ATTR_IS("axes", count, axes), SW_ATTR_I("keep_dims", keep_dims)};
-    return count ? sw_node_add(g, "ReduceSum", &x, 1, attrs, 2, NULL, 0) : x;
-}
-
-sw_value *sw_grad_unbroadcast(sw_graph *g, sw_value *dy, sw_value *like)
-{
-    if (!sw_ok(g) || !dy || !like)
-        return NULL;
-    if (dy->type.rank < like->type.rank || like->type.rank < 0)
-        return sw_graph_null(
-            g, sw_fail(SW_SHAPE, "a gradient of rank %d cannot be summed to rank %d", dy->type.rank, like->type.rank));
-    int extra = dy->type.rank - like->type.rank, ones = 0;
-    int64_t leading[SW_MAX_RANK], expanded[SW_MAX_RANK];
-    for (int i = 0; i < extra; i++)
-        leading[i] = i;
-    for (int i = 0; i < like->type.rank; i++)
-        if (like->type.dims[i] == 1 && dy->type.dims[extra + i] != 1)
-            expanded[ones++] = i;
-    sw_value *sum = reduce(g, dy, leading, extra, false);
-    return sum ? reduce(g, sum, expanded, ones, true) : NULL;
-}
 
 /* ---- the table ---- */
 static bool floating(const sw_value *value)
@@ -164,8 +140,9 @@ static sw_status by_decomposition(sw_graph *g, const sw_node *node, sw_value *co
         if (node->inputs[i] != sw_none && sw_grad_wants(g, i))
             inner.between[node->inputs[i]->id] = true;
     uint64_t wants = g->wants;
-    if (status == SW_OK)
-        status = walk_stretch(&inner, before ? before->next : g->first, g->before ? g->before->previous : g->last,
+    sw_node *first = before ? before->next : g->first;
+    if (status == SW_OK) /* a decomposition may add no node: what comes in goes out */
+        status = walk_stretch(&inner, first == g->before ? NULL : first, g->before ? g->before->previous : g->last,
                               seeds, seeds_count);
     g->wants = wants;
     for (int i = 0; status == SW_OK && i < node->inputs_count; i++)
@@ -249,26 +226,79 @@ static sw_status walk_node(struct walk *walk, sw_node *node, sw_value **dx)
     return SW_OK;
 }
 
-/* Forwards: what depends on the values marked so far. Backwards: the rules. The most inputs of a node bound one array.
- */
-static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds,
-                              int seeds_count)
+/* Forwards: what depends on the values marked so far. Backwards: of these, what a seed depends on. */
+static sw_status mark(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds, int seeds_count)
 {
-    int most = 1;
+    bool *reached = sw_alloc_zero(walk->g->ctx, (size_t)walk->count + 1);
+    if (!reached)
+        return sw_alloc_status();
     for (sw_node *node = first; node; node = node == last ? NULL : node->next) {
         bool depends = false;
         for (int i = 0; i < node->inputs_count; i++)
             depends = depends || (passes(node, i) && walk->between[node->inputs[i]->id]);
         for (int i = 0; depends && node->op->grad.kind != SW_NOT_DIFFERENTIABLE && i < node->outputs_count; i++)
             walk->between[node->outputs[i]->id] = walk->between[node->outputs[i]->id] || floating(node->outputs[i]);
-        most = node->inputs_count > most ? node->inputs_count : most;
     }
+    for (int i = 0; i < seeds_count; i++)
+        reached[seeds[i].value->id] = true;
+    for (sw_node *node = first ? last : NULL; node; node = node == first ? NULL : node->previous) {
+        bool reaches = false;
+        for (int i = 0; i < node->outputs_count; i++)
+            reaches = reaches || reached[node->outputs[i]->id];
+        for (int i = 0; reaches && i < node->inputs_count; i++)
+            if (node->inputs[i] != sw_none)
+                reached[node->inputs[i]->id] = true;
+    }
+    for (int i = 0; i < walk->count; i++)
+        walk->between[i] = walk->between[i] && reached[i];
+    sw_free(walk->g->ctx, reached);
+    return SW_OK;
+}
+
+/* Adds `by` to the holds of what the rules of the nodes in between will read. */
+static void hold_for_rules(struct walk *walk, sw_node *first, sw_node *last, int by)
+{
+    for (sw_node *node = first; node; node = node == last ? NULL : node->next) {
+        bool walked = false, all = node->op->grad.kind != SW_GRAD_RULE;
+        uint32_t keeps = node->op->grad.keeps;
+        for (int i = 0; i < node->outputs_count; i++)
+            walked = walked || walk->between[node->outputs[i]->id];
+        for (int i = 0; walked && i < node->inputs_count; i++)
+            if (all || i >= 16 || keeps & SW_KEEP_INPUT(i))
+                hold(node->inputs[i], by);
+        for (int i = 0; walked && i < node->outputs_count; i++)
+            if (keeps & SW_KEEP_OUTPUT(i))
+                hold(node->outputs[i], by);
+    }
+}
+
+/* Before the walk: what was needed on the way forward only. */
+static void free_unread(struct walk *walk, sw_node *first, sw_node *last)
+{
+    hold_for_rules(walk, first, last, 1);
+    for (sw_node *node = first; node; node = node == last ? NULL : node->next)
+        for (int i = 0; i < node->outputs_count; i++)
+            if (walk->between[node->outputs[i]->id] && !node->outputs[i]->name)
+                free_contents(node->outputs[i]);
+    hold_for_rules(walk, first, last, -1);
+}
+
+/* The rules, from the end. The most inputs of a node bound one array. */
+static sw_status walk_stretch(struct walk *walk, sw_node *first, sw_node *last, const struct seed *seeds,
+                              int seeds_count)
+{
+    int most = 1;
+    SW_TRY(mark(walk, first, last, seeds, seeds_count));
+    for (sw_node *node = first; node; node = node == last ? NULL : node->next)
+        most = node->inputs_count > most ? node->inputs_count : most;
     for (int i = 0; i < seeds_count; i++)
         SW_TRY(gather(walk, seeds[i].value->node, seeds[i].value, seeds[i].gradient));
     sw_value **dx = sw_alloc_array(walk->g->ctx, (size_t)most, sizeof *dx);
     if (!dx)
         return sw_alloc_status();
     sw_status status = SW_OK;
+    if (walk->frees)
+        free_unread(walk, first, last);
     for (sw_node *node = last, *previous; first && node && status == SW_OK; node = node == first ? NULL : previous) {
         previous = node->previous;
         if (!(node->op->flags & SW_LEAF))
@@ -316,6 +346,8 @@ static void hold_kept(sw_graph *g, sw_value *y, sw_value *const *wrt, int count,
 static sw_status differentiate(sw_graph *g, sw_value *y, sw_value *dy, sw_value *const *wrt, int count, bool frees,
                                sw_value **gradients)
 {
+    if (g->flags & SW_NOGRAD)
+        return sw_fail(SW_INVALID, "a graph made with SW_NOGRAD records nothing to differentiate");
     SW_TRY(check_request(g, y, dy, wrt, count));
     struct walk walk = {.frees = frees};
     sw_node *last = g->last;
@@ -366,8 +398,6 @@ sw_status sw_backward(sw_graph *g, sw_value *loss)
 {
     if (!sw_ok(g))
         return sw_graph_status(g);
-    if (g->flags & SW_NOGRAD)
-        return sw_graph_fail(g, sw_fail(SW_INVALID, "a graph made with SW_NOGRAD records nothing to differentiate"));
     size_t most = g->states.count + 1;
     sw_value **reads = sw_alloc_array(g->ctx, most * 2, sizeof *reads);
     struct held **helds = sw_alloc_array(g->ctx, most, sizeof(struct held *));

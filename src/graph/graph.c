@@ -40,8 +40,8 @@ void sw_graph_free(sw_graph *g)
         return;
     while (g->scope)
         sw_scope_end(g->scope);
-    for (sw_node *node = g->first; node; node = node->next)
-        sw_node_release(node);
+    while (g->last)
+        sw_node_drop(g->last);
     for (size_t i = 0; i < g->states.count; i++)
         sw_state_release(g->states.items[i].state);
     sw_state_release(g->key);
@@ -56,20 +56,11 @@ void sw_graph_free(sw_graph *g)
     sw_free(g->ctx, g);
 }
 
-bool sw_ok(const sw_graph *g)
-{
-    return g && g->error.status == SW_OK;
-}
+bool sw_ok(const sw_graph *g) { return g && g->error.status == SW_OK; }
 
-sw_status sw_graph_status(const sw_graph *g)
-{
-    return g ? g->error.status : SW_INVALID;
-}
+sw_status sw_graph_status(const sw_graph *g) { return g ? g->error.status : SW_INVALID; }
 
-const char *sw_graph_error(const sw_graph *g)
-{
-    return g ? g->error.text : "there is no graph";
-}
+const char *sw_graph_error(const sw_graph *g) { return g ? g->error.text : "there is no graph"; }
 
 sw_status sw_graph_fail(sw_graph *g, sw_status status)
 {
@@ -78,10 +69,7 @@ sw_status sw_graph_fail(sw_graph *g, sw_status status)
     return status;
 }
 
-sw_context *sw_graph_context(const sw_graph *g)
-{
-    return g->ctx;
-}
+sw_context *sw_graph_context(const sw_graph *g) { return g->ctx; }
 
 void sw_graph_set_name(sw_graph *g, const char *name)
 {
@@ -96,20 +84,11 @@ void sw_graph_set_name(sw_graph *g, const char *name)
     g->name = copy;
 }
 
-const char *sw_graph_name(const sw_graph *g)
-{
-    return g->name ? g->name : "";
-}
+const char *sw_graph_name(const sw_graph *g) { return g->name ? g->name : ""; }
 
-unsigned sw_graph_flags(const sw_graph *g)
-{
-    return g->flags;
-}
+unsigned sw_graph_flags(const sw_graph *g) { return g->flags; }
 
-sw_arena *sw_graph_arena(sw_graph *g)
-{
-    return g->arena;
-}
+sw_arena *sw_graph_arena(sw_graph *g) { return g->arena; }
 
 /* ---- leaves ---- */
 static sw_value *input_add(sw_graph *g, const sw_type *type, sw_tensor *tensor)
@@ -128,7 +107,8 @@ sw_value *sw_input(sw_graph *g, sw_tensor *tensor)
     if (!sw_ok(g))
         return NULL;
     if (!tensor)
-        return sw_graph_null(g, sw_fail(SW_INVALID, "sw_input: no tensor: the call that made it failed (%s)", sw_error_text()));
+        return sw_graph_null(
+            g, sw_fail(SW_INVALID, "sw_input: no tensor: the call that made it failed (%s)", sw_error_text()));
     sw_type type = sw_type_of(tensor);
     if (sw_graph_awake(g))
         return input_add(g, &type, tensor);
@@ -158,8 +138,8 @@ sw_value *sw_constant(sw_graph *g, sw_tensor *tensor)
     if (!sw_ok(g))
         return NULL;
     if (!tensor)
-        return sw_graph_null(g,
-                             sw_fail(SW_INVALID, "sw_constant: no tensor: the call that made it failed (%s)", sw_error_text()));
+        return sw_graph_null(
+            g, sw_fail(SW_INVALID, "sw_constant: no tensor: the call that made it failed (%s)", sw_error_text()));
     sw_type type = sw_type_of(tensor);
     return sw_leaf_add(g, &sw_op_constant, &type, tensor);
 }
@@ -261,20 +241,14 @@ void sw_graph_forget_states(sw_graph *g)
 }
 
 /* ---- lists ---- */
-int sw_graph_input_count(const sw_graph *g)
-{
-    return (int)g->inputs.count;
-}
+int sw_graph_input_count(const sw_graph *g) { return (int)g->inputs.count; }
 
 sw_value *sw_graph_input(const sw_graph *g, int index)
 {
     return index >= 0 && (size_t)index < g->inputs.count ? g->inputs.items[index] : NULL;
 }
 
-int sw_graph_output_count(const sw_graph *g)
-{
-    return (int)g->outputs.count;
-}
+int sw_graph_output_count(const sw_graph *g) { return (int)g->outputs.count; }
 
 sw_value *sw_graph_output(const sw_graph *g, int index)
 {
@@ -286,10 +260,7 @@ const char *sw_graph_output_name(const sw_graph *g, int index)
     return index >= 0 && (size_t)index < g->outputs.count ? g->outputs.items[index].name : NULL;
 }
 
-int sw_graph_node_count(const sw_graph *g)
-{
-    return g->nodes;
-}
+int sw_graph_node_count(const sw_graph *g) { return g->nodes; }
 
 sw_node *sw_graph_node(const sw_graph *g, int index)
 {
@@ -299,17 +270,8 @@ sw_node *sw_graph_node(const sw_graph *g, int index)
     return node;
 }
 
-sw_node *sw_graph_first(const sw_graph *g)
-{
-    return g->first;
-}
+sw_node *sw_graph_first(const sw_graph *g) { return g->first; }
 
-int sw_graph_node_ids(const sw_graph *g)
-{
-    return g->node_ids;
-}
+int sw_graph_node_ids(const sw_graph *g) { return g->node_ids; }
 
-int sw_graph_value_ids(const sw_graph *g)
-{
-    return g->value_ids;
-}
+int sw_graph_value_ids(const sw_graph *g) { return g->value_ids; }

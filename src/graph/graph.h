@@ -10,34 +10,34 @@
 
 struct sw_value {
     sw_graph *graph;
-    sw_node *node;        /* who makes it; NULL only for SW_NONE */
-    int index;            /* which output of it */
-    int id;               /* dense, < graph->value_ids: for side tables of passes */
+    sw_node *node; /* who makes it; NULL only for SW_NONE */
+    int index;     /* which output of it */
+    int id;        /* dense, < graph->value_ids: for side tables of passes */
     sw_type type;
-    const char *name;     /* NULL, or given and unique in the graph */
-    sw_tensor *tensor;    /* contents of a constant, or of a value of an awake graph; retained */
+    const char *name;       /* NULL, or given and unique in the graph */
+    sw_tensor *tensor;      /* contents of a constant, or of a value of an awake graph; retained */
     const sw_dim *contents; /* known contents of small integer values, as dims */
     int contents_count;
-    int uses;             /* inputs of nodes that are this value; outputs of the graph count too */
-    int holds;            /* the gradient walk's own count */
-    bool freed;           /* the contents were given back by sw_backward */
-    bool adopted;         /* a state has taken the tensor as its own */
+    int uses;     /* inputs of nodes that are this value; outputs of the graph count too */
+    int holds;    /* the gradient walk's own count */
+    bool freed;   /* the contents were given back by sw_backward */
+    bool adopted; /* a state has taken the tensor as its own */
 };
 
 struct sw_node {
     const sw_op *op;
     sw_graph *graph;
-    int id;               /* dense, < graph->node_ids */
-    const char *name;     /* NULL until somebody asks: sw_node_name */
+    int id;           /* dense, < graph->node_ids */
+    const char *name; /* NULL until somebody asks: sw_node_name */
     int inputs_count, outputs_count;
-    sw_value **inputs;    /* sw_none where absent */
+    sw_value **inputs; /* sw_none where absent */
     sw_value **outputs;
-    sw_attr *attrs;       /* one per attribute row of op, in its order */
-    sw_state *state;      /* Read, Assign */
+    sw_attr *attrs;  /* one per attribute row of op, in its order */
+    sw_state *state; /* Read, Assign */
     sw_node *previous, *next;
-    uint32_t stream;      /* random rows: fixed when built */
-    sw_scope *kept_from;  /* sw_keep: the scope that is still open and will not take this leaf with it */
-    bool kept;            /* sw_keep: memory of its own */
+    uint32_t stream;     /* random rows: fixed when built */
+    sw_scope *kept_from; /* sw_keep: the scope that is still open and will not take this leaf with it */
+    bool kept;           /* sw_keep: memory of its own */
 };
 
 /* Rows that the graph itself makes: no bodies. Registered by the graph room. */
@@ -45,7 +45,7 @@ extern const sw_op sw_op_input, sw_op_constant, sw_op_read, sw_op_assign;
 
 /* In order. */
 sw_node *sw_graph_first(const sw_graph *g);
-int sw_graph_node_ids(const sw_graph *g);  /* one past the largest id */
+int sw_graph_node_ids(const sw_graph *g); /* one past the largest id */
 int sw_graph_value_ids(const sw_graph *g);
 sw_arena *sw_graph_arena(sw_graph *g);
 unsigned sw_graph_flags(const sw_graph *g);
@@ -62,7 +62,8 @@ void sw_node_set_input(sw_node *node, int index, sw_value *value);
 /* A deep copy into a sleeping graph of the same context: dims, names, states shared, constants shared. When given,
  * map[v->id] is the copy of value v (array of sw_graph_value_ids entries). NULL on failure. */
 sw_graph *sw_graph_copy(sw_graph *g, sw_value **map);
-/* The graph's outputs become those named, in this order. SW_NOT_FOUND names one that is missing; nothing is changed then. */
+/* The graph's outputs become those named, in this order. SW_NOT_FOUND names one that is missing; nothing is changed
+ * then. */
 sw_status sw_graph_select_outputs(sw_graph *g, int count, const char *const *names);
 /* Releases states that no node reads or assigns any more. */
 void sw_graph_forget_states(sw_graph *g);

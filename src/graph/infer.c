@@ -1,8 +1,8 @@
 /* infer.c: what is known of a node's outputs before they are computed.
  *
- * The ports say which element types may come in and which go out; the row's own inference adds dims, and the contents of
- * small integer tensors that are shapes of others. What it returns is checked here, so a faulty row is found at its first
- * node. */
+ * The ports say which element types may come in and which go out; the row's own inference adds dims, and the contents
+ * of small integer tensors that are shapes of others. What it returns is checked here, so a faulty row is found at its
+ * first node. */
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +34,8 @@ void sw_node_text(const sw_node *node, char *text, size_t size)
         if (!value || value == sw_none)
             continue;
         sw_type_text(node->graph, &value->type, type, sizeof type);
-        int wrote = snprintf(text + used, size - used, "%s%s %s", used ? ", " : "(", port_of(node->op->inputs, i)->name, type);
+        int wrote =
+            snprintf(text + used, size - used, "%s%s %s", used ? ", " : "(", port_of(node->op->inputs, i)->name, type);
         if (wrote < 0 || used + (size_t)wrote + 2 > size)
             return;
         used += (size_t)wrote;
@@ -61,7 +62,8 @@ static void classes_text(sw_dtypes classes, char *text, size_t size)
     text[0] = '\0';
     for (int dtype = 1; dtype < SW_DTYPE_COUNT && used < size; dtype++)
         if (classes & SW_DT(dtype))
-            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? " or " : "", sw_dtype_name((sw_dtype)dtype));
+            used +=
+                (size_t)snprintf(text + used, size - used, "%s%s", used ? " or " : "", sw_dtype_name((sw_dtype)dtype));
 }
 
 static sw_status check_input(const sw_node *node, int index)
@@ -93,8 +95,8 @@ static sw_status check_input(const sw_node *node, int index)
         same_name = port_of(op->inputs, first)->name;
     }
     if (same != SW_DTYPE_NONE && same != dtype)
-        return sw_fail(SW_SHAPE, "%s '%s': input '%s' is %s, needs %s as '%s' is", op->name, sw_node_name(node), port->name,
-                       sw_dtype_name(dtype), sw_dtype_name(same), same_name);
+        return sw_fail(SW_SHAPE, "%s '%s': input '%s' is %s, needs %s as '%s' is", op->name, sw_node_name(node),
+                       port->name, sw_dtype_name(dtype), sw_dtype_name(same), same_name);
     return SW_OK;
 }
 
@@ -124,8 +126,8 @@ static sw_status check_output(sw_graph *g, const sw_node *node, int index, const
         return sw_fail_in(SW_INTERNAL, "inference");
     if (type->kind != port->kind || (port->dtypes && type->kind == SW_TENSOR && !(port->dtypes & SW_DT(type->dtype)))) {
         char text[192];
-        return sw_fail(SW_INTERNAL, "row '%s' inferred %s for output '%s', which its port does not allow", node->op->name,
-                       sw_type_text(g, type, text, sizeof text), port->name);
+        return sw_fail(SW_INTERNAL, "row '%s' inferred %s for output '%s', which its port does not allow",
+                       node->op->name, sw_type_text(g, type, text, sizeof text), port->name);
     }
     return SW_OK;
 }

@@ -12,7 +12,8 @@
 #include "graph/engine.h"
 #include "graph/graph.h"
 
-/* Names of one kind, unique: chains of entries in the graph's arena, newest first, so that a scope takes back its own. */
+/* Names of one kind, unique: chains of entries in the graph's arena, newest first, so that a scope takes back its own.
+ */
 struct name {
     struct name *chain, *older;
     const char *text;
@@ -86,18 +87,15 @@ struct sw_graph {
     sw_value *training, *random_key;
     bool training_now;
     sw_state *key;
-    uint32_t streams;  /* random nodes so far: the next stream */
-    uint64_t wants;    /* inputs whose gradient the rule under way should give */
+    uint32_t streams; /* random nodes so far: the next stream */
+    uint64_t wants;   /* inputs whose gradient the rule under way should give */
     bool in_rule;
 };
 
-static inline bool sw_graph_awake(const sw_graph *g)
-{
-    return (g->flags & (SW_EAGER | SW_NOGRAD)) != 0;
-}
+static inline bool sw_graph_awake(const sw_graph *g) { return (g->flags & (SW_EAGER | SW_NOGRAD)) != 0; }
 
-/* The text of the thread, but for a graph that failed before: then its first failure stays. Returns NULL, so that a builder
- * may `return sw_graph_null(g, status)`. */
+/* The text of the thread, but for a graph that failed before: then its first failure stays. Returns NULL, so that a
+ * builder may `return sw_graph_null(g, status)`. */
 static inline void *sw_graph_null(sw_graph *g, sw_status status)
 {
     sw_graph_fail(g, status);
@@ -138,6 +136,10 @@ sw_status sw_node_infer(sw_graph *g, sw_node *node);
 sw_status sw_node_infer_types(sw_graph *g, const sw_node *node, sw_type *types);
 /* "(x f32[2, 3], w f32[3])" behind "Op 'name'": the head of every message about a node. */
 void sw_node_text(const sw_node *node, char *text, size_t size);
+
+/* ---- scope.c ---- */
+/* Takes the node out of the order and gives back what it holds; a kept leaf is memory of its own and goes, too. */
+void sw_node_drop(sw_node *node);
 
 /* ---- execute.c ---- */
 sw_status sw_node_execute(sw_node *node);

@@ -1,7 +1,7 @@
 /* names.c: unique names, given back in the order opposite to their coming.
  *
- * A chained hash table whose entries lie in the graph's arena; only the slots are memory of their own. A scope remembers
- * the newest name at its beginning and removes what came later. */
+ * A chained hash table whose entries lie in the graph's arena; only the slots are memory of their own. A scope
+ * remembers the newest name at its beginning and removes what came later. */
 #include <string.h>
 
 #include "base/hash.h"

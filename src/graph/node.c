@@ -1,8 +1,8 @@
 /* node.c: a node's life, from its row to its place in the order.
  *
  * A node, its list of ports, its attributes and its output values are one piece of the arena. It is linked only when
- * everything about it is right, so a failed call leaves the order as it was. In an awake graph it is computed before the
- * builder returns. */
+ * everything about it is right, so a failed call leaves the order as it was. In an awake graph it is computed before
+ * the builder returns. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +12,8 @@ sw_node *sw_node_make(sw_graph *g, const sw_op *op, int inputs_count, int output
 {
     int attrs_count = sw_attr_rows_count(op);
     size_t head = sw_align_up(sizeof(sw_node), 16), attrs = (size_t)attrs_count * sizeof(sw_attr);
-    size_t values = (size_t)outputs_count * sizeof(sw_value), lists = (size_t)(inputs_count + outputs_count) * sizeof(sw_value *);
+    size_t values = (size_t)outputs_count * sizeof(sw_value),
+           lists = (size_t)(inputs_count + outputs_count) * sizeof(sw_value *);
     char *memory = sw_arena_alloc(g->arena, head + values + attrs + lists);
     if (!memory)
         return NULL;
@@ -189,15 +190,13 @@ sw_value *sw_node_add(sw_graph *g, const char *op, sw_value *const *inputs, int 
     if (!sw_ok(g))
         return NULL;
     if (row)
-        return sw_graph_null(g, sw_fail(SW_INVALID, "a node '%s' is made by the graph itself (sw_input, sw_read, …)", op));
+        return sw_graph_null(g,
+                             sw_fail(SW_INVALID, "a node '%s' is made by the graph itself (sw_input, sw_read, …)", op));
     return sw_graph_null(g, sw_fail(SW_NOT_FOUND, "there is no op '%s'", op ? op : ""));
 }
 
 /* ---- looking at nodes ---- */
-const sw_op *sw_node_op(const sw_node *node)
-{
-    return node->op;
-}
+const sw_op *sw_node_op(const sw_node *node) { return node->op; }
 
 /* The automatic name is made when first asked for: most nodes of an awake graph never are. When somebody has given
  * another node that very name, underscores tell them apart. */
@@ -234,27 +233,18 @@ sw_status sw_node_set_name(sw_node *node, const char *name)
     return SW_OK;
 }
 
-int sw_node_input_count(const sw_node *node)
-{
-    return node->inputs_count;
-}
+int sw_node_input_count(const sw_node *node) { return node->inputs_count; }
 
 sw_value *sw_node_input(const sw_node *node, int index)
 {
     return index >= 0 && index < node->inputs_count ? node->inputs[index] : sw_none;
 }
 
-int sw_node_output_count(const sw_node *node)
-{
-    return node->outputs_count;
-}
+int sw_node_output_count(const sw_node *node) { return node->outputs_count; }
 
 sw_value *sw_node_output(const sw_node *node, int index)
 {
     return index >= 0 && index < node->outputs_count ? node->outputs[index] : sw_none;
 }
 
-sw_state *sw_node_state(const sw_node *node)
-{
-    return node->state;
-}
+sw_state *sw_node_state(const sw_node *node) { return node->state; }

@@ -1,4 +1,5 @@
-/* polynomial.c: the arithmetic behind dims. Nothing here knows graphs or tables: only numbers and the order of terms. */
+/* polynomial.c: the arithmetic behind dims. Nothing here knows graphs or tables: only numbers and the order of terms.
+ */
 #include "graph/polynomial.h"
 
 #include <string.h>
@@ -93,10 +94,7 @@ bool sw_polynomial_mul(struct polynomial *p, const struct polynomial *q)
     return true;
 }
 
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b != 0 && a < 0);
-}
+static int64_t floor_div(int64_t a, int64_t b) { return a / b - (a % b != 0 && a < 0); }
 
 int64_t sw_polynomial_split(struct polynomial *p, struct polynomial *whole, int64_t k)
 {
@@ -152,7 +150,8 @@ bool sw_polynomial_divide(const struct polynomial *p, const struct polynomial *q
     exact->count = 0;
     for (int step = 0; rest.count && step < POLYNOMIAL_TERMS; step++) {
         struct term term, minus;
-        if (q->terms[0].coefficient == -1 || !term_divide(&rest.terms[0], &q->terms[0], &term) || !add_term(exact, &term))
+        if (q->terms[0].coefficient == -1 || !term_divide(&rest.terms[0], &q->terms[0], &term) ||
+            !add_term(exact, &term))
             return false;
         minus = term;
         minus.coefficient = -minus.coefficient;

@@ -1,9 +1,9 @@
-/* graph/polynomial.h: sums of integer multiples of products of atoms, and the expressions made of them; for the files of
- * graph/ that do arithmetic on dims.
+/* graph/polynomial.h: sums of integer multiples of products of atoms, and the expressions made of them; for the files
+ * of graph/ that do arithmetic on dims.
  *
- * Terms stand in graded order (degree first, then the atoms, older ones first), each product once, no coefficient 0; the
- * atoms of a product are sorted the same way. All functions say false when a number, the count of terms or a degree grows
- * out of bounds. Uses: inside.h. */
+ * Terms stand in graded order (degree first, then the atoms, older ones first), each product once, no coefficient 0;
+ * the atoms of a product are sorted the same way. All functions say false when a number, the count of terms or a degree
+ * grows out of bounds. Uses: inside.h. */
 #ifndef SW_GRAPH_POLYNOMIAL_H
 #define SW_GRAPH_POLYNOMIAL_H
 

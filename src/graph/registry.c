@@ -1,7 +1,7 @@
 /* registry.c: which rows a context knows.
  *
- * Rows are constant structs that outlive the context; the registry keeps pointers, in a map by name and in a list sorted
- * by name. Rows are registered before a context is shared between threads; afterwards it is only read. A row is
+ * Rows are constant structs that outlive the context; the registry keeps pointers, in a map by name and in a list
+ * sorted by name. Rows are registered before a context is shared between threads; afterwards it is only read. A row is
  * checked when it comes in, so that the rest of the room may trust its form. */
 #include <string.h>
 
@@ -93,7 +93,8 @@ static sw_status check_ports(const sw_op *op, const sw_port *ports, const char *
         if (port->flags & SW_PORT_VARIADIC && i + 1 < count)
             return sw_fail(SW_INVALID, "row '%s': %s '%s' is variadic and not the last", op->name, side, port->name);
         if (optional_last && optional && !(port->flags & (SW_PORT_OPTIONAL | SW_PORT_VARIADIC)))
-            return sw_fail(SW_INVALID, "row '%s': %s '%s' is required behind an optional one", op->name, side, port->name);
+            return sw_fail(SW_INVALID, "row '%s': %s '%s' is required behind an optional one", op->name, side,
+                           port->name);
         optional |= (port->flags & SW_PORT_OPTIONAL) != 0;
     }
     return SW_OK;

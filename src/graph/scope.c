@@ -1,8 +1,8 @@
 /* scope.c: giving back what a step of an awake graph recorded and computed.
  *
- * A scope is a mark: in the arena, in the order of nodes, in the counters and lists. Its end releases what the nodes behind
- * the mark hold and rewinds the rest. A value that is kept becomes a leaf in front of the mark, in memory of its own: it
- * belongs to the enclosing scope, or to the graph, and goes with it. */
+ * A scope is a mark: in the arena, in the order of nodes, in the counters and lists. Its end releases what the nodes
+ * behind the mark hold and rewinds the rest. A value that is kept becomes a leaf in front of the mark, in memory of its
+ * own: it belongs to the enclosing scope, or to the graph, and goes with it. */
 #include "graph/inside.h"
 
 sw_scope *sw_scope_begin(sw_graph *g)
@@ -54,13 +54,13 @@ static void forget(sw_graph *g, const sw_scope *scope)
     g->outputs.count = scope->outputs;
 }
 
-/* A kept leaf is memory of its own, given back when the scope that it was kept into ends. */
-static void node_drop(sw_graph *g, sw_node *node)
+void sw_node_drop(sw_node *node)
 {
+    sw_context *ctx = node->graph->ctx;
     sw_node_unlink(node);
     sw_node_release(node);
     if (node->kept)
-        sw_free(g->ctx, node);
+        sw_free(ctx, node);
 }
 
 static void end(sw_scope *scope)
@@ -68,7 +68,7 @@ static void end(sw_scope *scope)
     sw_graph *g = scope->graph;
     forget(g, scope);
     while (g->last != scope->last)
-        node_drop(g, g->last);
+        sw_node_drop(g->last);
     g->scope = scope->outer;
     g->node_ids = scope->node_ids;
     g->value_ids = scope->value_ids;

@@ -57,10 +57,7 @@ void sw_sequence_release(sw_sequence *sequence)
     sw_free(sequence->ctx, sequence);
 }
 
-int sw_sequence_count(const sw_sequence *sequence)
-{
-    return sequence->count;
-}
+int sw_sequence_count(const sw_sequence *sequence) { return sequence->count; }
 
 /* Where `index` is among `places`; -1, with a text, when it is none. */
 static int place_of(const sw_sequence *sequence, int index, int places)

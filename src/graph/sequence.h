@@ -1,8 +1,8 @@
 /* graph/sequence.h: the run-time object of a value that is a sequence.
  *
  * A list of tensors that is shared by counting references and does not change after it was made: appending gives a new
- * sequence that retains the same tensors. sw_view.object of a sequence value points to one. An optional is a sequence of
- * none or one. Reference counts are thread-safe. Uses: slipway/tensor.h. */
+ * sequence that retains the same tensors. sw_view.object of a sequence value points to one. An optional is a sequence
+ * of none or one. Reference counts are thread-safe. Uses: slipway/tensor.h. */
 #ifndef SW_GRAPH_SEQUENCE_H
 #define SW_GRAPH_SEQUENCE_H
 

@@ -1,8 +1,8 @@
 /* state.c: what survives a step.
  *
- * A state is a name, a tensor and a version that counts up whenever the contents change. Graphs read it and assign to it;
- * each graph remembers which value stands for the current version, so that equal reads are one value. The states of a
- * context hang on it in a list, for those that nobody releases. */
+ * A state is a name, a tensor and a version that counts up whenever the contents change. Graphs read it and assign to
+ * it; each graph remembers which value stands for the current version, so that equal reads are one value. The states of
+ * a context hang on it in a list, for those that nobody releases. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -94,7 +94,9 @@ static sw_state *state_make(sw_context *ctx, const char *name, sw_dtype dtype, s
     atomic_init(&state->references, 1);
     atomic_init(&state->version, 1);
     state->name = sw_strdup(ctx, name);
-    state->tensor = !state->name ? NULL : init.fill ? sw_tensor_new(ctx, dtype, dims) : sw_tensor_zeros(ctx, dtype, dims);
+    state->tensor = !state->name ? NULL
+                    : init.fill  ? sw_tensor_new(ctx, dtype, dims)
+                                 : sw_tensor_zeros(ctx, dtype, dims);
     if (!state->tensor || (init.fill && init.fill(state->tensor, sw_random_stream(name), init.a, init.b) != SW_OK)) {
         state_free(state);
         return NULL;
@@ -138,30 +140,18 @@ void sw_state_release(sw_state *state)
     state_free(state);
 }
 
-const char *sw_state_name(const sw_state *state)
-{
-    return state->name;
-}
+const char *sw_state_name(const sw_state *state) { return state->name; }
 
-bool sw_state_trainable(const sw_state *state)
-{
-    return state->trainable;
-}
+bool sw_state_trainable(const sw_state *state) { return state->trainable; }
 
-sw_tensor *sw_state_tensor(const sw_state *state)
-{
-    return state->tensor;
-}
+sw_tensor *sw_state_tensor(const sw_state *state) { return state->tensor; }
 
 uint64_t sw_state_version(const sw_state *state)
 {
     return atomic_load_explicit(&((sw_state *)state)->version, memory_order_acquire);
 }
 
-void sw_state_touch(sw_state *state)
-{
-    atomic_fetch_add_explicit(&state->version, 1, memory_order_release);
-}
+void sw_state_touch(sw_state *state) { atomic_fetch_add_explicit(&state->version, 1, memory_order_release); }
 
 /* ---- new contents ---- */
 static sw_status check_fits(const sw_state *state, const sw_tensor *tensor)
@@ -289,8 +279,8 @@ static sw_status assign(sw_graph *g, sw_state *state, sw_value *value)
         SW_TRY(sw_state_adopt(state, value));
     }
     sw_node_link(g, node);
-    held->current = value;
-    held->version = sw_state_version(state);
+    /* Awake, the next read is a fresh leaf: a step does not differentiate through the update of the step before. */
+    held->current = sw_graph_awake(g) ? NULL : value;
     return SW_OK;
 }
 
@@ -304,10 +294,7 @@ sw_status sw_assign(sw_graph *g, sw_state *state, sw_value *value)
     return sw_graph_fail(g, status);
 }
 
-int sw_graph_state_count(const sw_graph *g)
-{
-    return (int)g->states.count;
-}
+int sw_graph_state_count(const sw_graph *g) { return (int)g->states.count; }
 
 sw_state *sw_graph_state(const sw_graph *g, int index)
 {
@@ -348,10 +335,7 @@ void sw_graph_set_training(sw_graph *g, bool training)
         g->training = NULL;
 }
 
-sw_value *sw_graph_training_value(const sw_graph *g)
-{
-    return g->training;
-}
+sw_value *sw_graph_training_value(const sw_graph *g) { return g->training; }
 
 void sw_graph_set_random(sw_graph *g, sw_state *key)
 {

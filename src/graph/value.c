@@ -29,8 +29,8 @@ static sw_status check_tensor(const sw_graph *g, const sw_type *type, const char
         return sw_fail(SW_INVALID, "%s '%s': rank %d, can be at most %d", what, name, type->rank, SW_MAX_RANK);
     for (int i = 0; i < type->rank; i++)
         if (type->dims[i] < 0 && type->dims[i] != SW_DIM_UNKNOWN && !sw_dim_exists(g, type->dims[i]))
-            return sw_fail(SW_INVALID, "%s '%s': dim %d is %lld, which is neither a size nor a dim of this graph", what, name,
-                           i, (long long)type->dims[i]);
+            return sw_fail(SW_INVALID, "%s '%s': dim %d is %lld, which is neither a size nor a dim of this graph", what,
+                           name, i, (long long)type->dims[i]);
     return SW_OK;
 }
 
@@ -157,15 +157,9 @@ char *sw_value_text(sw_value *value, char *text, size_t size)
 }
 
 /* ---- looking at values ---- */
-const sw_type *sw_value_type(const sw_value *value)
-{
-    return value ? &value->type : &sw_none->type;
-}
+const sw_type *sw_value_type(const sw_value *value) { return value ? &value->type : &sw_none->type; }
 
-const char *sw_value_name(const sw_value *value)
-{
-    return value && value->name ? value->name : "";
-}
+const char *sw_value_name(const sw_value *value) { return value && value->name ? value->name : ""; }
 
 sw_status sw_value_set_name(sw_value *value, const char *name)
 {
@@ -195,7 +189,8 @@ sw_tensor *sw_value_tensor(sw_value *value)
     if (!value || value == sw_none)
         sw_fail(SW_INVALID, "%s has no contents", value ? "SW_NONE" : "a value that failed");
     else if (value->freed)
-        sw_fail(SW_INVALID, "the contents of '%s' were freed by sw_backward: name the value, or make the graph with SW_RETAIN",
+        sw_fail(SW_INVALID,
+                "the contents of '%s' were freed by sw_backward: name the value, or make the graph with SW_RETAIN",
                 sw_node_name(value->node));
     else if (!sw_graph_awake(value->graph))
         sw_fail(SW_INVALID, "'%s' is not computed: the graph sleeps (SW_EAGER wakes it, sw_compile makes a plan)",

@@ -1,8 +1,8 @@
 /* verify.c: every invariant of a graph, checked from outside.
  *
- * Builders cannot make a graph that breaks them; passes and importers can, by editing. The walk goes once through the order
- * with a table of what was met: what a node uses must have been made before it, counts must be what is counted, names must
- * lead back to who bears them, and inference must not contradict the types that are written down.
+ * Builders cannot make a graph that breaks them; passes and importers can, by editing. The walk goes once through the
+ * order with a table of what was met: what a node uses must have been made before it, counts must be what is counted,
+ * names must lead back to who bears them, and inference must not contradict the types that are written down.
  *
  * SW_INTERNAL: the structure is broken. SW_INVALID: a node that no builder would have let through. */
 #include <string.h>
@@ -19,10 +19,7 @@ struct check {
 #define BROKEN(...) sw_fail(SW_INTERNAL, "graph: " __VA_ARGS__)
 
 /* The node's name, without making one: a graph that is checked does not change. */
-static const char *name_of(const sw_node *node)
-{
-    return node->name ? node->name : node->op->name;
-}
+static const char *name_of(const sw_node *node) { return node->name ? node->name : node->op->name; }
 
 static bool is_made(const struct check *check, const sw_value *value)
 {
@@ -53,7 +50,8 @@ static sw_status check_uses(struct check *check, const sw_node *node)
         if (value == sw_none)
             continue;
         if (!is_made(check, value))
-            return BROKEN("'%s' (%s) uses as input %d a value that is not made before it", name_of(node), node->op->name, i);
+            return BROKEN("'%s' (%s) uses as input %d a value that is not made before it", name_of(node),
+                          node->op->name, i);
         check->uses[value->id]++;
     }
     return SW_OK;
@@ -66,7 +64,8 @@ static sw_status check_value(struct check *check, const sw_node *node, int index
     if (!value || value->graph != g || value->node != node || value->index != index)
         return BROKEN("output %d of '%s' does not lead back to it", index, name_of(node));
     if (value->id < 0 || value->id >= g->value_ids || check->made[value->id])
-        return BROKEN("output %d of '%s' has number %d, which is out of range or taken", index, name_of(node), value->id);
+        return BROKEN("output %d of '%s' has number %d, which is out of range or taken", index, name_of(node),
+                      value->id);
     if (value->name && sw_names_find(&g->value_names, value->name) != value)
         return BROKEN("the name '%s' does not lead to its value", value->name);
     if (sw_type_check(g, &value->type, "output of", name_of(node)) != SW_OK)
@@ -97,9 +96,11 @@ static sw_status check_attrs(const sw_node *node)
         const sw_attr_row *row = &node->op->attrs[i];
         const sw_attr *attr = &node->attrs[i];
         if (attr->kind != row->kind || (row->required && !attr->given))
-            return sw_fail(SW_INVALID, "graph: '%s': attribute '%s' is missing or of another kind", name_of(node), row->name);
+            return sw_fail(SW_INVALID, "graph: '%s': attribute '%s' is missing or of another kind", name_of(node),
+                           row->name);
         if (attr->count < 0 || (attr->count > 0 && !attr->ints))
-            return sw_fail(SW_INVALID, "graph: '%s': attribute '%s' has %d values", name_of(node), row->name, attr->count);
+            return sw_fail(SW_INVALID, "graph: '%s': attribute '%s' has %d values", name_of(node), row->name,
+                           attr->count);
     }
     return SW_OK;
 }
@@ -108,7 +109,8 @@ static sw_status check_state(const struct check *check, const sw_node *node)
 {
     bool needs = node->op == &sw_op_read || node->op == &sw_op_assign;
     if (needs != (node->state != NULL))
-        return BROKEN("'%s' (%s) %s", name_of(node), node->op->name, needs ? "has no state" : "has a state, and is no such row");
+        return BROKEN("'%s' (%s) %s", name_of(node), node->op->name,
+                      needs ? "has no state" : "has a state, and is no such row");
     if (!needs)
         return SW_OK;
     if (!sw_held_find(check->g, node->state))
@@ -118,7 +120,9 @@ static sw_status check_state(const struct check *check, const sw_node *node)
     bool same = value->kind == SW_TENSOR && value->dtype == type.dtype && value->rank == type.rank;
     for (int i = 0; same && i < type.rank; i++)
         same = value->dims[i] == type.dims[i];
-    return same ? SW_OK : sw_fail(SW_INVALID, "graph: '%s' is not of the type of state '%s'", name_of(node), sw_state_name(node->state));
+    return same ? SW_OK
+                : sw_fail(SW_INVALID, "graph: '%s' is not of the type of state '%s'", name_of(node),
+                          sw_state_name(node->state));
 }
 
 /* ---- ports ---- */
@@ -127,8 +131,8 @@ static sw_status check_arity(const sw_node *node)
     int inputs = sw_ports_count(node->op->inputs), outputs = sw_ports_count(node->op->outputs);
     bool many_in = inputs && node->op->inputs[inputs - 1].flags & SW_PORT_VARIADIC;
     bool many_out = outputs && node->op->outputs[outputs - 1].flags & SW_PORT_VARIADIC;
-    if ((node->inputs_count > inputs && !many_in) || (node->outputs_count > outputs && !many_out) || node->inputs_count < 0 ||
-        node->outputs_count < 0 || node->outputs_count > SW_MAX_PORTS)
+    if ((node->inputs_count > inputs && !many_in) || (node->outputs_count > outputs && !many_out) ||
+        node->inputs_count < 0 || node->outputs_count < 0 || node->outputs_count > SW_MAX_PORTS)
         return sw_fail(SW_INVALID, "graph: '%s' has %d inputs and %d outputs, %s has %d and %d", name_of(node),
                        node->inputs_count, node->outputs_count, node->op->name, inputs, outputs);
     return SW_OK;
@@ -158,8 +162,8 @@ static sw_status check_inference(const struct check *check, const sw_node *node)
     for (int i = 0; i < node->outputs_count; i++)
         if (contradicts(&node->outputs[i]->type, &inferred[i])) {
             char has[192], needs[192];
-            return sw_fail(SW_INVALID, "graph: output %d of '%s' is written down as %s and inferred as %s", i, name_of(node),
-                           sw_type_text(check->g, &node->outputs[i]->type, has, sizeof has),
+            return sw_fail(SW_INVALID, "graph: output %d of '%s' is written down as %s and inferred as %s", i,
+                           name_of(node), sw_type_text(check->g, &node->outputs[i]->type, has, sizeof has),
                            sw_type_text(check->g, &inferred[i], needs, sizeof needs));
         }
     return SW_OK;
@@ -224,8 +228,8 @@ static sw_status check_counts(const struct check *check, int nodes)
         return BROKEN("%d nodes are linked, %d are counted", nodes, g->nodes);
     for (int i = 0; i < g->value_ids; i++)
         if (check->made[i] && check->made[i]->uses != check->uses[i])
-            return BROKEN("output %d of '%s' has %d uses, %d are counted", check->made[i]->index, name_of(check->made[i]->node),
-                          check->uses[i], check->made[i]->uses);
+            return BROKEN("output %d of '%s' has %d uses, %d are counted", check->made[i]->index,
+                          name_of(check->made[i]->node), check->uses[i], check->made[i]->uses);
     return SW_OK;
 }
 
@@ -254,7 +258,8 @@ sw_status sw_graph_verify(const sw_graph *graph)
     }
     size_t values = (size_t)g->value_ids + 1, nodes = (size_t)g->node_ids + 1;
     struct check check = {.g = g};
-    char *memory = sw_alloc_zero(g->ctx, values * (sizeof *check.made + sizeof *check.uses) + nodes * sizeof *check.nodes);
+    char *memory =
+        sw_alloc_zero(g->ctx, values * (sizeof *check.made + sizeof *check.uses) + nodes * sizeof *check.nodes);
     if (!memory)
         return sw_alloc_status();
     check.made = (sw_value **)memory;

@@ -54,7 +54,8 @@ static void test_sums_and_products_have_one_form(void **state)
     assert_int_equal(sw_dim_sub(g, sw_dim_add(g, n, m), m), n);
     assert_int_equal(sw_dim_sub(g, n, n), 0);
     sw_dim square = sw_dim_mul(g, sw_dim_add(g, n, m), sw_dim_add(g, n, m));
-    sw_dim parts = sw_dim_add(g, sw_dim_add(g, sw_dim_mul(g, n, n), sw_dim_mul(g, m, m)), sw_dim_mul(g, 2, sw_dim_mul(g, n, m)));
+    sw_dim parts =
+        sw_dim_add(g, sw_dim_add(g, sw_dim_mul(g, n, n), sw_dim_mul(g, m, m)), sw_dim_mul(g, 2, sw_dim_mul(g, n, m)));
     assert_int_equal(square, parts);
     assert_text(g, sw_dim_sub(g, sw_dim_mul(g, 2, n), 1), "2*N - 1");
     assert_text(g, square, "N*N + 2*N*M + M*M");
@@ -155,14 +156,30 @@ static struct pair combine(struct world *w, int op, const struct pair *a, const 
     sw_graph *g = w->g;
     struct pair result = {0};
     switch (op) {
-    case 0: result.dim = sw_dim_add(g, a->dim, b->dim); break;
-    case 1: result.dim = sw_dim_sub(g, a->dim, b->dim); break;
-    case 2: result.dim = sw_dim_mul(g, a->dim, b->dim); break;
-    case 3: result.dim = sw_dim_div(g, a->dim, b->dim); break;
-    case 4: result.dim = sw_dim_mod(g, a->dim, b->dim); break;
-    case 5: result.dim = sw_dim_min(g, a->dim, b->dim); break;
-    case 6: result.dim = sw_dim_max(g, a->dim, b->dim); break;
-    default: result.dim = sw_dim_ceil_div(g, a->dim, b->dim); break;
+    case 0:
+        result.dim = sw_dim_add(g, a->dim, b->dim);
+        break;
+    case 1:
+        result.dim = sw_dim_sub(g, a->dim, b->dim);
+        break;
+    case 2:
+        result.dim = sw_dim_mul(g, a->dim, b->dim);
+        break;
+    case 3:
+        result.dim = sw_dim_div(g, a->dim, b->dim);
+        break;
+    case 4:
+        result.dim = sw_dim_mod(g, a->dim, b->dim);
+        break;
+    case 5:
+        result.dim = sw_dim_min(g, a->dim, b->dim);
+        break;
+    case 6:
+        result.dim = sw_dim_max(g, a->dim, b->dim);
+        break;
+    default:
+        result.dim = sw_dim_ceil_div(g, a->dim, b->dim);
+        break;
     }
     for (int i = 0; i < BINDINGS; i++) {
         int64_t x = a->values[i], y = b->values[i];
@@ -198,7 +215,8 @@ static void test_random_expressions_evaluate_as_plain_arithmetic(void **state)
     uint64_t draw = 0, checked = 0;
     for (int i = 0; i < BINDINGS; i++)
         for (int s = 0; s < SYMBOLS; s++)
-            bindings[i][s] = s == 2 ? 2 + (int64_t)sw_random_below(at, draw++, 8) : (int64_t)sw_random_below(at, draw++, 12);
+            bindings[i][s] =
+                s == 2 ? 2 + (int64_t)sw_random_below(at, draw++, 8) : (int64_t)sw_random_below(at, draw++, 12);
     for (int round = 0; round < 400; round++) {
         struct pair pool[24];
         int count = 0;
@@ -223,11 +241,13 @@ static void test_random_expressions_evaluate_as_plain_arithmetic(void **state)
             for (int i = 0; i < BINDINGS; i++) {
                 int64_t got, low, high;
                 if (!pool[count].defined[i] || sw_dim_eval(w->g, pool[count].dim, bindings[i], &got) != SW_OK)
-                    continue; /* a quotient that cancelled may be defined where plain arithmetic is not, never the reverse */
+                    continue; /* a quotient that cancelled may be defined where plain arithmetic is not, never the
+                                 reverse */
                 if (got != pool[count].values[i]) {
                     char x[200], y[200], z[200];
-                    fail_msg("op %d of %s and %s gave %s, which is %lld and not %lld", op, sw_dim_text(w->g, a->dim, x, 200),
-                             sw_dim_text(w->g, b->dim, y, 200), sw_dim_text(w->g, pool[count].dim, z, 200), (long long)got,
+                    fail_msg("op %d of %s and %s gave %s, which is %lld and not %lld", op,
+                             sw_dim_text(w->g, a->dim, x, 200), sw_dim_text(w->g, b->dim, y, 200),
+                             sw_dim_text(w->g, pool[count].dim, z, 200), (long long)got,
                              (long long)pool[count].values[i]);
                 }
                 sw_dim_range(w->g, pool[count].dim, &low, &high);
@@ -256,9 +276,11 @@ static void test_laws_hold_on_random_polynomials(void **state)
                 x[i] = sw_random_below(at, draw++, 2) ? sw_dim_add(g, x[i], atom) : sw_dim_mul(g, x[i], atom);
             }
         }
-        assert_int_equal(sw_dim_add(g, x[0], sw_dim_add(g, x[1], x[2])), sw_dim_add(g, sw_dim_add(g, x[0], x[1]), x[2]));
+        assert_int_equal(sw_dim_add(g, x[0], sw_dim_add(g, x[1], x[2])),
+                         sw_dim_add(g, sw_dim_add(g, x[0], x[1]), x[2]));
         assert_int_equal(sw_dim_mul(g, x[0], x[1]), sw_dim_mul(g, x[1], x[0]));
-        assert_int_equal(sw_dim_mul(g, x[0], sw_dim_mul(g, x[1], x[2])), sw_dim_mul(g, sw_dim_mul(g, x[0], x[1]), x[2]));
+        assert_int_equal(sw_dim_mul(g, x[0], sw_dim_mul(g, x[1], x[2])),
+                         sw_dim_mul(g, sw_dim_mul(g, x[0], x[1]), x[2]));
         assert_int_equal(sw_dim_mul(g, x[0], sw_dim_add(g, x[1], x[2])),
                          sw_dim_add(g, sw_dim_mul(g, x[0], x[1]), sw_dim_mul(g, x[0], x[2])));
         assert_int_equal(sw_dim_sub(g, sw_dim_add(g, x[0], x[1]), x[1]), x[0]);
@@ -327,7 +349,8 @@ static void test_an_expression_that_doubles_is_refused(void **state)
     struct world *w = *state;
     sw_dim x = w->n;
     for (int i = 0; i < 100 && sw_ok(w->g); i++)
-        x = sw_dim_max(w->g, sw_dim_div(w->g, sw_dim_add(w->g, x, 1), w->m), sw_dim_div(w->g, sw_dim_mul(w->g, x, 3), w->k));
+        x = sw_dim_max(w->g, sw_dim_div(w->g, sw_dim_add(w->g, x, 1), w->m),
+                       sw_dim_div(w->g, sw_dim_mul(w->g, x, 3), w->k));
     assert_int_equal(sw_graph_status(w->g), SW_UNSUPPORTED);
 }
 
@@ -376,7 +399,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_sums_and_products_have_one_form, setup, teardown),
         cmocka_unit_test_setup_teardown(test_division_is_reduced, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_minimum_and_maximum_are_commutative_associative_and_use_bounds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_minimum_and_maximum_are_commutative_associative_and_use_bounds, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_broadcast_follows_numpy, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random_expressions_evaluate_as_plain_arithmetic, setup, teardown),
         cmocka_unit_test_setup_teardown(test_laws_hold_on_random_polynomials, setup, teardown),
