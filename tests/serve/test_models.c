@@ -66,7 +66,7 @@ static void publish(sw_store *store, const char *path, const char *alias)
 
 static size_t make_png(uint8_t value, int side, uint8_t *png, size_t room)
 {
-    static uint8_t pixels[64 * 64];
+    uint8_t pixels[64 * 64];
     memset(pixels, value, sizeof pixels);
     spng_ctx *enc = spng_ctx_new(SPNG_CTX_ENCODER);
     spng_set_option(enc, SPNG_ENCODE_TO_BUFFER, 1);
