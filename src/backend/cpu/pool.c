@@ -17,7 +17,7 @@ struct work {
     const sw_simd *simd;
     enum kind kind;
     sw_geometry g;
-    bool include_pad;
+    bool include_pad, alone; /* alone: windows neither overlap nor leave gaps or reach into padding */
     int64_t lanes, units, per_image;              /* channels that go together; units of work; units of an image */
     int64_t step;                                 /* elements between neighbouring positions */
     int64_t in_image, in_unit, out_image, out_unit;
@@ -93,7 +93,8 @@ static void pool_row(const struct work *w, const struct row *row, const int64_t 
     case MEAN: w->simd->pool_sum(w->x + in_at, taps, count, w->y + out_at, w->lanes, n, x_step, w->step, factor); break;
     case MAX_GRAD:
         if (count > 0)
-            w->simd->pool_max_grad(w->x + in_at, w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step);
+            w->simd->pool_max_grad(w->x + in_at, w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step,
+                                   w->alone);
         break;
     case MEAN_GRAD: w->simd->pool_sum_grad(w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step, factor); break;
     }
@@ -136,7 +137,7 @@ static void units(void *user, int64_t begin, int64_t end)
     for (int64_t i = begin; i < end; i++) {
         int64_t in_at = i / w->per_image * w->in_image + i % w->per_image * w->in_unit;
         int64_t out_at = i / w->per_image * w->out_image + i % w->per_image * w->out_unit;
-        if (w->kind == MAX_GRAD || w->kind == MEAN_GRAD)
+        if ((w->kind == MAX_GRAD && !w->alone) || w->kind == MEAN_GRAD)
             memset(w->dx + in_at, 0, sizeof *w->dx * (size_t)(w->lanes * g->in[0] * g->in[1] * g->in[2]));
         pool_plane(w, in_at, out_at);
     }
@@ -165,6 +166,9 @@ static sw_status run(const sw_call *call)
     struct work w = {.simd = sw_simd_here(), .kind = kind, .x = x->data, .dy = y->data, .y = y->data, .dx = call->outputs[0].data};
     SW_TRY(geometry(call->node, x, y, &w.g));
     w.include_pad = (kind == MEAN || kind == MEAN_GRAD) && sw_attr_int(call->node, "count_include_pad");
+    w.alone = true;
+    for (int i = 0; i < 3; i++)
+        w.alone &= w.g.kernel[i] == w.g.stride[i] && w.g.dilation[i] == 1 && w.g.begin[i] == 0 && w.g.in[i] == w.g.out[i] * w.g.stride[i];
     place(&w, x);
     sw_cpu_for(call->team, w.units, (1 << 14) / (w.in_unit + 1) + 1, units, &w);
     return SW_OK;

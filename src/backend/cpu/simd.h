@@ -98,9 +98,10 @@ typedef struct sw_simd {
                      int64_t y_step);
     void (*pool_sum)(const float *x, const int64_t *taps, int count, float *y, int64_t lanes, int64_t n, int64_t x_step,
                      int64_t y_step, float factor);
-    /* dx[tap] += dy where x[tap] is the first greatest of its window */
+    /* dx[tap] += dy where x[tap] is the first greatest of its window; windows that are `alone` overlap nowhere and write
+     * all of their places */
     void (*pool_max_grad)(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
-                          int64_t x_step, int64_t y_step);
+                          int64_t x_step, int64_t y_step, bool alone);
     /* dx[tap] += dy * factor */
     void (*pool_sum_grad)(const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n, int64_t x_step,
                           int64_t y_step, float factor);

@@ -69,9 +69,36 @@ static void pool_sum(const float *x, const int64_t *taps, int count, float *y, i
 }
 #undef EACH_LANES
 
-/* The first tap that holds the greatest element receives dy; others receive nothing. `dx` has x's form, holds sums. */
+/* One window of k lanes: its first greatest element's place receives g, the others nothing. */
+SIMD void share_max(const float *x, vf g, const int64_t *taps, int count, float *dx, int64_t k, bool alone)
+{
+    enum { AHEAD = 1024 }; /* floats: x comes from far away, its windows are read in small steps */
+    bool whole = k == V;
+    vf m = whole ? v_load(x + taps[0]) : v_load_part(x + taps[0], k);
+    for (int t = 0; t < count && whole; t++)
+        __builtin_prefetch(x + taps[t] + AHEAD);
+    for (int t = 1; t < count; t++)
+        m = v_max_nan(whole ? v_load(x + taps[t]) : v_load_part(x + taps[t], k), m);
+    vi open = v_all_i(-1);
+    for (int t = 0; t < count; t++) {
+        vf v = whole ? v_load(x + taps[t]) : v_load_part(x + taps[t], k);
+        vi here = ((v == m) | (v != v)) & open;
+        open &= ~here;
+        vf share = v_bits(v_ints(g) & here);
+        float *to = dx + taps[t];
+        if (!alone)
+            share += whole ? v_load(to) : v_load_part(to, k);
+        if (whole)
+            v_store(to, share);
+        else
+            v_store_part(to, share, k);
+    }
+}
+
+/* `dx` has x's form. Where windows are `alone` they overlap nowhere, and each writes all of its places; else dx holds
+ * sums. */
 static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
-                          int64_t x_step, int64_t y_step)
+                          int64_t x_step, int64_t y_step, bool alone)
 {
     if (lanes == 1) {
         for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step) {
@@ -79,29 +106,21 @@ static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, 
             for (int t = 1; t < count; t++)
                 if (x[taps[t]] > x[taps[best]] || (x[taps[t]] != x[taps[t]] && x[taps[best]] == x[taps[best]]))
                     best = t;
+            for (int t = 0; t < count && alone; t++)
+                dx[taps[t]] = 0;
             dx[taps[best]] += *dy;
         }
         return;
     }
     for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step)
         for (int64_t c = 0; c < lanes; c += V) {
-            int64_t k = lanes - c < V ? lanes - c : V;
-            bool whole = k == V;
-            vf m = whole ? v_load(x + taps[0] + c) : v_load_part(x + taps[0] + c, k);
-            for (int t = 1; t < count; t++)
-                m = v_max_nan(whole ? v_load(x + taps[t] + c) : v_load_part(x + taps[t] + c, k), m);
-            vi open = v_all_i(-1);
-            vf g = whole ? v_load(dy + c) : v_load_part(dy + c, k);
-            for (int t = 0; t < count; t++) {
-                vf v = whole ? v_load(x + taps[t] + c) : v_load_part(x + taps[t] + c, k);
-                vi here = ((v == m) | (v != v)) & open;
-                open &= ~here;
-                vf add = v_bits(v_ints(g) & here);
-                if (whole)
-                    v_store(dx + taps[t] + c, v_load(dx + taps[t] + c) + add);
-                else
-                    v_store_part(dx + taps[t] + c, v_load_part(dx + taps[t] + c, k) + add, k);
-            }
+            int64_t k = lanes - c;
+            if (k >= V && alone)
+                share_max(x + c, v_load(dy + c), taps, count, dx + c, V, true);
+            else if (k >= V)
+                share_max(x + c, v_load(dy + c), taps, count, dx + c, V, false);
+            else
+                share_max(x + c, v_load_part(dy + c, k), taps, count, dx + c, k, alone);
         }
 }
 

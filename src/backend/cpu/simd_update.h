@@ -94,26 +94,35 @@ static void dropout(const float *x, float *y, int64_t first, int64_t n, uint64_t
     }
 }
 
-/* Squares of V x V in registers, edges one by one. */
+/* A square of V x V, of which `rows` x `columns` are there. */
+SIMD void transpose_square(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows, int64_t columns)
+{
+    vf square[V];
+    bool whole_rows = columns >= V, whole_columns = rows >= V;
+#pragma GCC unroll 16
+    for (int i = 0; i < V; i++)
+        square[i] = i >= rows ? (vf){0} : whole_rows ? v_load(from + i * from_stride) : v_load_part(from + i * from_stride, columns);
+    v_transpose(square);
+#pragma GCC unroll 16
+    for (int i = 0; i < V; i++)
+        if (i < columns) {
+            if (whole_columns)
+                v_store(to + i * to_stride, square[i]);
+            else
+                v_store_part(to + i * to_stride, square[i], rows);
+        }
+}
+
 static void transpose4(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows, int64_t columns)
 {
     for (int64_t r = 0; r < rows; r += V)
         for (int64_t c = 0; c < columns; c += V) {
-            if (r + V <= rows && c + V <= columns) {
-                vf square[V];
-#pragma GCC unroll 16
-                for (int i = 0; i < V; i++)
-                    square[i] = v_load(from + (r + i) * from_stride + c);
-                v_transpose(square);
-#pragma GCC unroll 16
-                for (int i = 0; i < V; i++)
-                    v_store(to + (c + i) * to_stride + r, square[i]);
-                continue;
-            }
-            int64_t r_end = r + V < rows ? r + V : rows, c_end = c + V < columns ? c + V : columns;
-            for (int64_t j = c; j < c_end; j++)
-                for (int64_t i = r; i < r_end; i++)
-                    to[j * to_stride + i] = from[i * from_stride + j];
+            const float *f = from + r * from_stride + c;
+            float *t = to + c * to_stride + r;
+            if (r + V <= rows && c + V <= columns)
+                transpose_square(f, from_stride, t, to_stride, V, V);
+            else
+                transpose_square(f, from_stride, t, to_stride, rows - r, columns - c);
         }
 }
 #undef EACH_VECTOR
