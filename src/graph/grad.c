@@ -24,7 +24,7 @@ struct seed {
     sw_value *value, *gradient;
 };
 
-/* ---- helpers for rules ---- */
+/* ---- for rules ---- */
 bool sw_grad_wants(const sw_graph *g, int input) { return !g->in_rule || input >= 64 || (g->wants >> input & 1) != 0; }
 
 /* ---- the table ---- */

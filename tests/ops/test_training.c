@@ -192,6 +192,52 @@ static void test_the_learning_rate_may_be_fed(void **state)
     assert_true(results[0] == 0 && results[1] == 0); /* 2 - 0.5 * 4 */
 }
 
+/* One whole step of a small convolutional network; the graph's status. */
+static sw_status small_step(sw_context *ctx, sw_state *const *states, sw_tensor *x, sw_tensor *t)
+{
+    sw_graph *g = sw_graph_new(ctx, SW_EAGER);
+    if (!g)
+        return SW_NO_MEMORY;
+    sw_window same = {.axes = 2, .pads_begin = {1, 1}, .pads_end = {1, 1}},
+              half = {.axes = 2, .kernel = {2, 2}, .strides = {2, 2}};
+    sw_value *h = sw_relu(g, sw_conv(g, sw_input(g, x), sw_read(g, states[0]), sw_read(g, states[1]), &same));
+    h = sw_dropout(g, sw_flatten(g, sw_max_pool(g, h, &half), 1), 0.2);
+    sw_backward(g, sw_softmax_cross_entropy(g, sw_matmul(g, h, sw_read(g, states[2])), sw_input(g, t)));
+    sw_adam_step(g, (sw_adam_options){.size = sizeof(sw_adam_options), .lr = 0.01});
+    sw_status status = sw_graph_status(g);
+    if (status != SW_OK && *sw_graph_error(g) == '\0')
+        fail_msg("a failure without a text");
+    sw_graph_free(g);
+    return status;
+}
+
+static void test_every_allocation_of_a_training_step_may_fail(void **state)
+{
+    sw_context *ctx = *state;
+    sw_state *states[] = {sw_param(ctx, "w", SW_F32, SW_DIMS(3, 1, 3, 3), sw_init_he(1)),
+                          sw_param(ctx, "b", SW_F32, SW_DIMS(3), sw_init_zero()),
+                          sw_param(ctx, "d", SW_F32, SW_DIMS(12, 2), sw_init_glorot(1))};
+    sw_tensor *x = ones(ctx, SW_DIMS(2, 1, 4, 4)), *t = sw_tensor_from(ctx, SW_I64, SW_DIMS(2), (int64_t[]){0, 1});
+    assert_int_equal(small_step(ctx, states, x, t), SW_OK); /* what a context makes once is there */
+    uint64_t before = sw_context_bytes(ctx);
+    bool failed = true;
+    for (uint64_t nth = 1; failed; nth++) {
+        sw_alloc_fail_at(ctx, nth);
+        sw_status status = small_step(ctx, states, x, t);
+        failed = sw_alloc_failed(ctx);
+        sw_alloc_fail_at(ctx, 0);
+        if (status != (failed ? SW_NO_MEMORY : SW_OK))
+            fail_msg("allocation %llu: %s: %s", (unsigned long long)nth, sw_status_name(status), sw_error_text());
+        if (sw_context_bytes(ctx) != before)
+            fail_msg("allocation %llu: %lld bytes lost", (unsigned long long)nth,
+                     (long long)(sw_context_bytes(ctx) - before));
+    }
+    sw_tensor_release(x);
+    sw_tensor_release(t);
+    for (int i = 0; i < 3; i++)
+        sw_state_release(states[i]);
+}
+
 /* ---- a person can act on it ---- */
 
 static void assert_error(sw_graph *g, sw_status status, const char *part)
@@ -285,6 +331,7 @@ int main(void)
         TEST(test_both_optimisers_learn_xor_and_to_the_same_bits_each_time),
         TEST(test_a_step_without_gradients_says_what_is_missing),
         TEST(test_the_learning_rate_may_be_fed),
+        TEST(test_every_allocation_of_a_training_step_may_fail),
         TEST(test_errors_name_what_was_wrong_and_what_would_be_right),
         TEST(test_contents_that_cannot_be_are_answers_too),
         TEST(test_shape_arithmetic_is_followed_symbol_by_symbol),
