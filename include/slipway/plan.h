@@ -47,7 +47,9 @@ SW_API bool sw_plan_is_batched(const sw_plan *plan);
 /* Prepares an instance for these input dims, as a first run would. Thread-safe. */
 SW_API sw_status sw_plan_prepare(sw_plan *plan, const sw_dims *inputs);
 /* Bytes of the run arena for these input dims, scratch included (per lane); and of everything that the plan holds besides
- * (weights packed or plain, tables, what libraries hold). Known before anything is allocated. */
+ * (weights packed or plain, tables, what libraries hold). What buffers need follows from the dims; kernels are prepared
+ * when they were not, for they say how much scratch they want. The arena itself is not allocated: a run, or
+ * sw_plan_prepare, that will not fit is refused (SW_BUDGET, naming both numbers) before it begins. */
 SW_API sw_status sw_plan_arena_bytes(sw_plan *plan, const sw_dims *inputs, uint64_t *bytes);
 SW_API uint64_t sw_plan_held_bytes(const sw_plan *plan);
 SW_API sw_status sw_plan_cost(sw_plan *plan, const sw_dims *inputs, double *flops, double *bytes);

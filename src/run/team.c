@@ -41,6 +41,11 @@ static void run_parts(sw_team *team, int parts, void (*body)(void *user, int par
         body(user, i);
 }
 
+static bool inside_region(void)
+{
+    return omp_in_parallel();
+}
+
 static int gather(const sw_lane_team *team)
 {
     int arrived = 0;
@@ -77,6 +82,11 @@ static void run_parts(sw_team *team, int parts, void (*body)(void *user, int par
         body(user, i);
 }
 
+static bool inside_region(void)
+{
+    return false;
+}
+
 static int gather(const sw_lane_team *team)
 {
     (void)team;
@@ -103,6 +113,9 @@ sw_status sw_lane_team_enter(sw_lane_team *team)
 {
     if (team->team.size < 2)
         return SW_OK;
+    if (inside_region())
+        return sw_fail(SW_INVALID, "a plan with a team of %d is run from inside a parallel region of OpenMP: its threads "
+                       "would wait for each other", team->team.size);
     if (team->pinned) {
         cpu_set_t set;
         CPU_ZERO(&set);

@@ -3,6 +3,9 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "run/team.h"
 
@@ -129,12 +132,47 @@ static void test_more_threads_than_allowed_are_refused(void **state)
     sw_context_free(ctx);
 }
 
-int main(void)
+/* Where OpenMP gives fewer threads than were asked for, the plan says so instead of being another plan. */
+static void test_a_team_that_does_not_come_is_an_error(void **state)
 {
+    (void)state;
+    if (sw_team_most() == 1)
+        skip();
+    int status;
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("OMP_THREAD_LIMIT", "1", 1);
+        execl("/proc/self/exe", "test_lanes", "limited", NULL);
+        _exit(99);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int run_limited(void)
+{
+    sw_context *ctx = context_of("cpu", 2);
+    sw_graph *g = forward_graph(ctx, mlp);
+    sw_plan *plan;
+    const sw_compile_options options = {.size = sizeof options, .team = 2};
+    sw_status status = sw_compile(g, &options, &plan);
+    bool said = strstr(sw_error_text(), "team of 2") != NULL;
+    sw_graph_free(g);
+    sw_context_free(ctx);
+    return status == SW_UNSUPPORTED && said ? 0 : 1;
+}
+
+int main(int count, char **words)
+{
+    if (count > 1 && strcmp(words[1], "limited") == 0)
+        return run_limited();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_caller_gets_its_own_answer),
         cmocka_unit_test(test_a_team_does_each_part_once),
         cmocka_unit_test(test_the_callers_processors_are_its_own_again),
+        cmocka_unit_test(test_a_team_that_does_not_come_is_an_error),
         cmocka_unit_test(test_more_threads_than_allowed_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

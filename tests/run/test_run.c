@@ -158,6 +158,67 @@ static void test_the_arena_is_as_large_as_was_said(void **state)
     sw_context_free(ctx);
 }
 
+/* x f32[N, 512] times a weight of a mebibyte. */
+static sw_value *heavy(sw_graph *g, sw_value *x)
+{
+    return sw_relu(g, sw_matmul(g, x, parameter(g, "w", SW_DIMS(512, 512), sw_init_glorot(1))));
+}
+
+static void test_a_packed_weight_is_kept_once_for_all_dims(void **state)
+{
+    (void)state;
+    enum { WEIGHT = 512 * 512 * 4 };
+    sw_context *ctx = context_of("cpu", 1);
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_output(g, "y", heavy(g, sw_input_declare(g, "x", SW_TYPE(SW_F32, sw_symbol(g, "N"), 512))));
+    sw_plan *plan = plan_of(g, (sw_compile_options){.freeze = true});
+    sw_graph_free(g);
+    sw_tensor *y[2];
+    for (int64_t n = 1; n <= 64; n *= 4) {
+        sw_tensor *x = numbers(ctx, SW_DIMS(n, 512), 1);
+        sw_tensor *first = run_plan(plan, x, NULL);
+        if (n == 1 || n == 64)
+            y[n == 64] = sw_tensor_retain(first);
+        sw_tensor_release(x);
+        sw_tensor_release(first);
+        assert_true(sw_plan_held_bytes(plan) >= WEIGHT);
+        assert_true(sw_plan_held_bytes(plan) < WEIGHT * 5 / 4);
+    }
+    sw_tensor *row = sw_tensor_slice(y[1], 0, 0, 1, 1), *same = sw_tensor_contiguous(row);
+    assert_true(difference(same, y[0]) < 1e-5); /* row 0 of either batch holds the same numbers */
+    sw_tensor_release(row);
+    sw_tensor_release(same);
+    sw_tensor_release(y[0]);
+    sw_tensor_release(y[1]);
+    sw_plan_free(plan);
+    sw_context_free(ctx);
+}
+
+static void keep_line(void *user, sw_log_level level, const char *line)
+{
+    (void)level;
+    char *text = user;
+    size_t used = strlen(text);
+    snprintf(text + used, 65536 - used, "%s\n", line);
+}
+
+static void test_the_log_says_why_kernels_were_skipped(void **state)
+{
+    (void)state;
+    static char lines[65536];
+    const sw_context_options options = {.size = sizeof options, .backend = "cpu", .trace = "kernels", .log = keep_line, .log_user = lines};
+    sw_context *ctx = sw_context_new(&options);
+    sw_graph *g = forward_graph(ctx, mlp);
+    sw_plan *plan = plan_of(g, (sw_compile_options){0});
+    sw_dims dims = input_dims(mlp, 3);
+    assert_ok(sw_plan_prepare(plan, &dims));
+    assert_non_null(strstr(lines, "FusedMatMul"));
+    assert_non_null(strstr(lines, "takes it"));
+    sw_plan_free(plan);
+    sw_graph_free(g);
+    sw_context_free(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +227,8 @@ int main(void)
         cmocka_unit_test(test_instances_are_few_and_the_oldest_goes),
         cmocka_unit_test(test_wrong_inputs_are_named),
         cmocka_unit_test(test_what_exceeds_the_budget_is_refused_before_it_begins),
+        cmocka_unit_test(test_a_packed_weight_is_kept_once_for_all_dims),
+        cmocka_unit_test(test_the_log_says_why_kernels_were_skipped),
         cmocka_unit_test(test_the_arena_is_as_large_as_was_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
