@@ -53,7 +53,7 @@ typedef struct onnx_adapters {
 
 /* One per family; onnx_table.c lists them. */
 extern const onnx_adapters onnx_adapt_elementwise, onnx_adapt_nn, onnx_adapt_reduce, onnx_adapt_shape, onnx_adapt_index,
-    onnx_adapt_image;
+    onnx_adapt_image, onnx_adapt_composed;
 
 /* The adapter for an op at an opset version, or NULL. */
 const onnx_adapter *onnx_adapter_for_op(const char *domain, const char *op, int64_t version);

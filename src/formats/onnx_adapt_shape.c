@@ -5,6 +5,7 @@
 #include "formats/onnx_adapt.h"
 #include "formats/onnx_tensor.h"
 #include "graph/dim.h"
+#include "tensor/dtype.h"
 
 /* ---- Constant ---- */
 
@@ -58,15 +59,52 @@ static sw_status read_constant(onnx_import *im, const onnx_node *node, sw_value 
     return onnx_fail(im, node, SW_UNSUPPORTED, "has no value of a kind that is read");
 }
 
+/* Of a known shape it is a constant, whose contents inference can follow. */
+static bool fold_constant_of_shape(onnx_import *im, sw_value *shape, const sw_tensor *value, sw_tensor **folded)
+{
+    enum { MOST = 4096 };
+    sw_graph *g = onnx_graph_of(im);
+    const sw_dim *contents;
+    sw_dims dims = {0};
+    int64_t count;
+    if (!sw_value_contents(g, shape, &contents, &dims.rank) || dims.rank > SW_MAX_RANK)
+        return false;
+    for (int i = 0; i < dims.rank; i++) {
+        if (!sw_dim_known(contents[i]))
+            return false;
+        dims.dim[i] = contents[i];
+    }
+    if (sw_dims_count(dims, &count) != SW_OK || count > MOST)
+        return false;
+    sw_dtype dtype = value ? sw_tensor_dtype(value) : SW_F32;
+    *folded = dtype == SW_STRING ? NULL : sw_tensor_zeros(sw_graph_context(g), dtype, dims);
+    for (int64_t i = 0; *folded && value && i < count; i++) {
+        if (sw_dtype_is_float(dtype))
+            sw_tensor_set(*folded, i, sw_tensor_get(value, 0));
+        else
+            sw_store_u64(dtype, sw_tensor_data(*folded), i, sw_load_u64(dtype, sw_tensor_data(value), 0));
+    }
+    return *folded != NULL;
+}
+
 static sw_status read_constant_of_shape(onnx_import *im, const onnx_node *node, sw_value *const *inputs,
                                         sw_value **outputs)
 {
     const onnx_attr *value = onnx_find_attr(im, node, "value");
-    sw_tensor *tensor = NULL;
+    sw_tensor *tensor = NULL, *folded;
     if (value && value->t)
         SW_TRY(onnx_tensor_read(onnx_mapping_of(im), onnx_folder_of(im), value->t, &tensor));
-    sw_attr attr = {.name = "value", .kind = SW_ATTR_TENSOR, .given = true, .tensor = tensor};
-    sw_node_add(onnx_graph_of(im), "ConstantOfShape", inputs, 1, &attr, tensor ? 1 : 0, outputs, 1);
+    if (tensor && sw_tensor_count(tensor) != 1) {
+        sw_tensor_release(tensor);
+        return onnx_fail(im, node, SW_SHAPE, "its value must be one element");
+    }
+    if (fold_constant_of_shape(im, inputs[0], tensor, &folded)) {
+        outputs[0] = sw_constant(onnx_graph_of(im), folded);
+        sw_tensor_release(folded);
+    } else {
+        sw_attr attr = {.name = "value", .kind = SW_ATTR_TENSOR, .given = true, .tensor = tensor};
+        sw_node_add(onnx_graph_of(im), "ConstantOfShape", inputs, 1, &attr, tensor ? 1 : 0, outputs, 1);
+    }
     sw_tensor_release(tensor);
     return onnx_done(im);
 }

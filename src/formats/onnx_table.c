@@ -4,7 +4,8 @@
 #include "formats/onnx_adapt.h"
 
 static const onnx_adapters *const families[] = {&onnx_adapt_elementwise, &onnx_adapt_nn,    &onnx_adapt_reduce,
-                                                &onnx_adapt_shape,       &onnx_adapt_index, &onnx_adapt_image};
+                                                &onnx_adapt_shape,       &onnx_adapt_index, &onnx_adapt_image,
+                                                &onnx_adapt_composed};
 
 static bool covers(const onnx_adapter *adapter, int64_t version)
 {
