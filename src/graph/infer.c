@@ -52,7 +52,8 @@ sw_status sw_infer_fail(const sw_infer *infer, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     sw_node_text(infer->node, ports, sizeof ports);
-    return sw_fail(SW_SHAPE, "%s '%s' %s: %s", infer->node->op->name, sw_node_name(infer->node), ports, text);
+    return sw_fail(SW_SHAPE, "%s '%s'%s%s: %s", infer->node->op->name, sw_node_name(infer->node), *ports ? " " : "",
+                   ports, text);
 }
 
 /* "f32 or f64 or …" */
