@@ -9,7 +9,7 @@
 #include "formats/onnx.h"
 #include "formats/onnx_adapt.h"
 
-enum { LEAST_OPSET = 17, MAX_ROUNDS = 8 };
+enum { LEAST_OPSET = 17, MAX_ROUNDS = 8, ALIGNED_FROM = 1024 };
 
 struct initializer {
     const char *name;
@@ -107,9 +107,21 @@ const char *onnx_constant_scalar(onnx_export *ex, sw_dtype dtype, double value)
 
 /* ---- messages ---- */
 
+/* Large weights begin at a multiple of 64 in the file, so that whoever maps it can use them in place: the tensor gets a
+ * doc_string of spaces that fills the gap. All messages around it are of fixed length here. */
+static void align_elements(sw_wire_writer *w, size_t bytes)
+{
+    static const char spaces[64] = "                                                               ";
+    int length = 1;
+    for (size_t left = bytes; left >= 0x80; left >>= 7)
+        length++;
+    uint64_t at = sw_wire_size(w) + 2 + 1 + (uint64_t)length; /* behind an empty doc_string and raw_data's head */
+    sw_wire_put_bytes(w, 12, spaces, (64 - at % 64) % 64);
+}
+
 /* TensorProto's fields. The elements are referred to: the tensor must be contiguous and live until the bytes are sent.
  */
-static void put_tensor_fields(sw_wire_writer *w, const char *name, const sw_tensor *tensor)
+static void put_tensor_fields(sw_wire_writer *w, const char *name, const sw_tensor *tensor, bool align)
 {
     sw_dims dims = sw_tensor_dims(tensor);
     sw_wire_put_packed_ints(w, 1, dims.dim, (size_t)dims.rank);
@@ -119,7 +131,9 @@ static void put_tensor_fields(sw_wire_writer *w, const char *name, const sw_tens
     if (sw_tensor_dtype(tensor) == SW_STRING)
         for (int64_t i = 0; i < sw_tensor_count(tensor); i++)
             sw_wire_put_text(w, 6, sw_tensor_get_string(tensor, i));
-    else
+    if (align && sw_tensor_bytes(tensor) >= ALIGNED_FROM)
+        align_elements(w, sw_tensor_bytes(tensor));
+    if (sw_tensor_dtype(tensor) != SW_STRING)
         sw_wire_put_reference(w, 9, sw_tensor_data(tensor), sw_tensor_bytes(tensor));
 }
 
@@ -182,7 +196,7 @@ void onnx_put_tensor(onnx_export *ex, const char *name, sw_tensor *value)
 {
     begin_attr(ex, name, ONNX_TENSOR);
     sw_wire_begin(ex->w, 5);
-    put_tensor_fields(ex->w, "", value);
+    put_tensor_fields(ex->w, "", value, false);
     sw_wire_end(ex->w);
     sw_wire_end(ex->w);
 }
@@ -449,15 +463,15 @@ static sw_status write_nodes(onnx_export *ex)
 
 static sw_status write_graph(onnx_export *ex)
 {
-    sw_wire_begin(ex->w, 7);
+    sw_wire_begin_fixed(ex->w, 7);
     sw_wire_put_text(ex->w, 2, *sw_graph_name(ex->g) ? sw_graph_name(ex->g) : "graph");
     for (int i = 0; i < sw_graph_input_count(ex->g); i++)
         put_value_info(ex, 11, onnx_name(ex, sw_graph_input(ex->g, i)), sw_graph_input(ex->g, i));
     SW_TRY(write_nodes(ex));
     SW_TRY(write_outputs(ex));
     for (size_t i = 0; i < ex->initializers.count; i++) {
-        sw_wire_begin(ex->w, 5);
-        put_tensor_fields(ex->w, ex->initializers.items[i].name, ex->initializers.items[i].tensor);
+        sw_wire_begin_fixed(ex->w, 5);
+        put_tensor_fields(ex->w, ex->initializers.items[i].name, ex->initializers.items[i].tensor, true);
         sw_wire_end(ex->w);
     }
     sw_wire_end(ex->w);

@@ -89,6 +89,9 @@ typedef struct sw_wire_writer sw_wire_writer;
 sw_wire_writer *sw_wire_writer_new(sw_context *ctx);
 void sw_wire_writer_free(sw_wire_writer *writer); /* NULL is allowed */
 void sw_wire_begin(sw_wire_writer *writer, uint32_t number);
+/* The same with a length of five bytes whatever it is (an overlong varint, which every reader must take): then
+ * sw_wire_size() tells where the next byte will stand in the end, as long as all open messages are of this kind. */
+void sw_wire_begin_fixed(sw_wire_writer *writer, uint32_t number);
 void sw_wire_end(sw_wire_writer *writer);
 void sw_wire_put_int(sw_wire_writer *writer, uint32_t number, int64_t value);
 void sw_wire_put_float(sw_wire_writer *writer, uint32_t number, float value);

@@ -17,6 +17,7 @@ struct reference {
 struct open_message {
     size_t start;      /* in the buffer */
     size_t references; /* how many there were */
+    bool fixed;        /* room for the length is there already */
 };
 
 struct sw_wire_writer {
@@ -92,15 +93,22 @@ static void add_fixed(sw_wire_writer *writer, uint64_t bits, size_t size)
     add(writer, bytes, size);
 }
 
-void sw_wire_begin(sw_wire_writer *writer, uint32_t number)
+enum { FIXED_LENGTH = 5 };
+
+static void begin(sw_wire_writer *writer, uint32_t number, bool fixed)
 {
     add_tag(writer, number, SW_WIRE_BYTES);
+    if (fixed)
+        add(writer, (uint8_t[FIXED_LENGTH]){0}, FIXED_LENGTH);
     if (writer->depth == SW_WIRE_MAX_DEPTH) {
         sw_wire_set_status(writer, sw_fail(SW_INTERNAL, "protobuf: messages nest deeper than %d", SW_WIRE_MAX_DEPTH));
         return;
     }
-    writer->open[writer->depth++] = (struct open_message){writer->buffer.count, writer->references.count};
+    writer->open[writer->depth++] = (struct open_message){writer->buffer.count, writer->references.count, fixed};
 }
+
+void sw_wire_begin(sw_wire_writer *writer, uint32_t number) { begin(writer, number, false); }
+void sw_wire_begin_fixed(sw_wire_writer *writer, uint32_t number) { begin(writer, number, true); }
 
 void sw_wire_end(sw_wire_writer *writer)
 {
@@ -111,6 +119,12 @@ void sw_wire_end(sw_wire_writer *writer)
     uint64_t inside = writer->buffer.count - message.start;
     for (size_t i = message.references; i < writer->references.count; i++)
         inside += writer->references.items[i].size;
+    if (message.fixed) {
+        uint8_t *room = writer->buffer.items + message.start - FIXED_LENGTH;
+        for (int i = 0; i < FIXED_LENGTH; i++)
+            room[i] = (uint8_t)((inside >> 7 * i & 0x7F) | (i + 1 < FIXED_LENGTH ? 0x80 : 0));
+        return;
+    }
     size_t size = encode_varint(inside, length), tail = writer->buffer.count - message.start;
     add(writer, length, size); /* room */
     if (writer->status != SW_OK)

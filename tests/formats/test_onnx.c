@@ -17,6 +17,7 @@
 #include "formats/run_graph.h"
 #include "formats/sample_graphs.h"
 #include "formats/wire.h"
+#include "graph/op.h"
 
 static sw_context *ctx;
 static char path[64];
@@ -165,6 +166,38 @@ static void test_equal_graphs_give_equal_bytes(void **state)
     }
     sw_text_free(&one);
     sw_text_free(&two);
+    sw_graph_free(g);
+}
+
+static sw_tensor *weight_of(sw_graph *g, const char *op)
+{
+    for (int i = 0; i < sw_graph_node_count(g); i++)
+        if (strcmp(sw_node_op(sw_graph_node(g, i))->name, op) == 0)
+            return sw_value_tensor(sw_node_input(sw_graph_node(g, i), 1));
+    return NULL;
+}
+
+/* Large weights of our own files are used where they lie. */
+static void test_weights_are_read_in_place(void **state)
+{
+    (void)state;
+    sw_artifact *a;
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_F32, sw_symbol(g, "N"), 300));
+    sw_state *w = param(ctx, "w", SW_DIMS(300, 200)), *v = param(ctx, "v", SW_DIMS(200, 7));
+    sw_output(g, "y", sw_gemm(g, sw_matmul(g, x, sw_read(g, w)), false, sw_read(g, v), false, SW_NONE, 1, 1));
+    assert_int_equal(sw_artifact_write(g, NULL, path), SW_OK);
+    uint64_t before = sw_context_bytes(ctx);
+    assert_int_equal(sw_artifact_open(ctx, path, &a), SW_OK);
+    assert_true(sw_context_bytes(ctx) - before < 40000);
+    const char *const ops[] = {"MatMul", "Gemm"};
+    sw_state *const states[] = {w, v};
+    for (int i = 0; i < 2; i++) {
+        sw_tensor *t = weight_of(sw_artifact_graph(a), ops[i]);
+        assert_int_equal((uintptr_t)sw_tensor_data(t) % 64, 0);
+        assert_memory_equal(sw_tensor_data(t), sw_tensor_data(sw_state_tensor(states[i])), sw_tensor_bytes(t));
+    }
+    sw_artifact_close(a);
     sw_graph_free(g);
 }
 
@@ -376,6 +409,7 @@ int main(void)
         TEST(test_most_rows_survive_the_way),
         TEST(test_pictures_and_norms_survive_the_way),
         TEST(test_equal_graphs_give_equal_bytes),
+        TEST(test_weights_are_read_in_place),
         TEST(test_all_that_is_not_supported_is_told_at_once),
         TEST(test_a_models_own_functions_are_inlined),
         TEST(test_broken_models_name_the_node),

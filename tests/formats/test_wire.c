@@ -109,6 +109,37 @@ static void test_nested_messages_with_references_are_read_back(void **state)
     free(big);
 }
 
+static void test_a_fixed_length_says_where_the_next_byte_stands(void **state)
+{
+    (void)state;
+    sw_wire_writer *w = sw_wire_writer_new(ctx);
+    sw_text out;
+    sw_text_init(&out, ctx);
+    sw_wire_begin_fixed(w, 7);
+    sw_wire_put_reference(w, 1, "abcdef", 6);
+    sw_wire_begin_fixed(w, 5);
+    sw_wire_put_text(w, 1, "x");
+    uint64_t at = sw_wire_size(w);
+    sw_wire_put_bytes(w, 2, "HERE", 4);
+    sw_wire_end(w);
+    sw_wire_end(w);
+    assert_int_equal(sw_wire_finish(w, to_text, &out), SW_OK);
+    assert_memory_equal(out.data + at + 2, "HERE", 4);
+    sw_wire wire, inner;
+    sw_wire_field field;
+    sw_wire_open(&wire, "x", out.data, out.size);
+    assert_true(sw_wire_next(&wire, &field));
+    inner = sw_wire_enter(&wire, &field);
+    assert_true(sw_wire_next(&inner, &field) && sw_wire_next(&inner, &field));
+    inner = sw_wire_enter(&inner, &field);
+    assert_true(sw_wire_next(&inner, &field) && sw_wire_next(&inner, &field));
+    assert_int_equal(field.size, 4);
+    assert_false(sw_wire_next(&inner, &field));
+    assert_int_equal(sw_wire_status(&inner), SW_OK);
+    sw_text_free(&out);
+    sw_wire_writer_free(w);
+}
+
 static void test_damage_is_noticed_and_told_with_its_place(void **state)
 {
     (void)state;
@@ -249,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_the_published_encodings),
         TEST(test_nested_messages_with_references_are_read_back),
+        TEST(test_a_fixed_length_says_where_the_next_byte_stands),
         TEST(test_damage_is_noticed_and_told_with_its_place),
         TEST(test_a_field_of_another_type_is_damage),
         TEST(test_depth_is_limited),
