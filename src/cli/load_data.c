@@ -23,7 +23,10 @@ sw_status cli_questions_open(cli *c, const char *name, cli_questions **out)
         return sw_alloc_status();
     q->ctx = ctx;
     sw_status status = SW_OK;
-    q->data = sw_dataset_open(ctx, name, &(sw_dataset_options){.size = sizeof(sw_dataset_options), .validation = -1});
+    q->data = sw_dataset_open(ctx, name,
+                              &(sw_dataset_options){.size = sizeof(sw_dataset_options),
+                                                    .folder = cli_text(c, "data-folder"),
+                                                    .validation = -1});
     if (!q->data)
         status = SW_NOT_FOUND;
     else if (!sw_dataset_is_pictures(q->data) || sw_dataset_classes(q->data) == 0)

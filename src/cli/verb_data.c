@@ -12,9 +12,10 @@ static sw_dataset *open_data(cli *c)
 {
     if (!cli_context(c))
         return NULL;
-    return sw_dataset_open(
-        cli_context(c), cli_arg(c, 0),
-        &(sw_dataset_options){.size = sizeof(sw_dataset_options), .folder = cli_text(c, "folder"), .validation = -1});
+    return sw_dataset_open(cli_context(c), cli_arg(c, 0),
+                           &(sw_dataset_options){.size = sizeof(sw_dataset_options),
+                                                 .folder = cli_text(c, "data-folder"),
+                                                 .validation = -1});
 }
 
 /* ---- info ---- */
@@ -135,10 +136,11 @@ static int run_show(cli *c)
 }
 
 static const cli_option options[] = {
-    {.name = "folder",
+    {.name = "data-folder",
      .type = CLI_TEXT,
      .argument = "FOLDER",
-     .help = "where a known set's files lie (default: where its package puts them)"},
+     .environment = "SLIPWAY_DATA_FOLDER",
+     .help = "where the files of a known data set lie"},
     {.name = "output",
      .letter = 'o',
      .type = CLI_TEXT,
