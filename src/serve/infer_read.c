@@ -158,6 +158,12 @@ static sw_status read_data(const reader *in)
                 return wrong_count(in, "at least ", at + 1);
             SW_TRY(read_element(in, at++));
             items[level]++;
+            /* The usual case, ",1.5,2,…" without a blank, without asking at every number what else might stand there. */
+            while (s->at[0] == ',' && (unsigned char)(s->at[1] - '0') <= 9 && at < in->count) {
+                s->at++;
+                SW_TRY(read_element(in, at++));
+                items[level]++;
+            }
         }
         while (level > 0 && sw_scan_take(s, ']')) {
             SW_TRY(close_list(in, level, items[level], leaf));

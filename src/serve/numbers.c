@@ -2,11 +2,12 @@
  *
  * Reading gathers up to 19 digits into an integer and a decimal exponent. When both are small the value is one exact
  * integer times or through one exact power of ten, so one rounding gives the nearest double (Clinger, "How to read
- * floating point numbers accurately", PLDI 1990); the C library does the rest. Floats go through long double, whose
- * 64 bits hold any 19 digits and any power of ten up to 27.
+ * floating point numbers accurately", PLDI 1990); the C library does the rest. Floats do the same in float where that
+ * is exact, else in double, and where that falls next to the middle between two floats in long double, whose 64 bits
+ * hold any 19 digits and any power of ten up to 27.
  *
- * Writing a float tries 1, 2, … 9 digits in double arithmetic and takes the first that reads back: nine always do,
- * because double's error is nine decimal places below a float's last bit. */
+ * Writing a float tries 6, 7, 8 and 9 digits in double arithmetic and takes the first that reads back: nine always do,
+ * because double's error is far below a float's last bit; and a number that needs fewer than six has zeros behind. */
 #include "serve/numbers.h"
 
 #include <locale.h>
@@ -33,48 +34,63 @@ static bool read_special(const char *at, sw_numeral *n)
     return size > 0 && !(size == 3 && n->negative);
 }
 
-/* One digit of the mantissa; leading zeros cost nothing. */
-static void add_digit(sw_numeral *n, int *taken, char c)
+/* The same number with all its digits looked at one by one: for those of more than 19. */
+static void count_digits(sw_numeral *n, const char *first, const char *end)
 {
-    if (*taken == 0 && c == '0')
-        return;
-    if (++*taken > 19)
-        n->exact = false;
-    else
-        n->digits = n->digits * 10 + (uint64_t)(c - '0');
+    int taken = 0;
+    n->digits = 0;
+    for (const char *at = first; at < end; at++) {
+        if (*at == '.' || (taken == 0 && *at == '0'))
+            continue;
+        if (++taken > 19)
+            n->exact = false;
+        else
+            n->digits = n->digits * 10 + (uint64_t)(*at - '0');
+    }
+}
+
+static const char *read_exponent(const char *at, sw_numeral *n)
+{
+    bool down = *++at == '-';
+    at += *at == '-' || *at == '+';
+    if (!is_digit(*at))
+        return NULL;
+    int exponent = 0;
+    for (; is_digit(*at); at++)
+        exponent = exponent < 100000 ? exponent * 10 + (*at - '0') : exponent;
+    n->exponent += down ? -exponent : exponent;
+    return at;
 }
 
 bool sw_numeral_read(const char *text, sw_numeral *n)
 {
-    const char *at = text;
-    int taken = 0;
-    *n = (sw_numeral){.text = text, .whole = true, .exact = true, .negative = *at == '-'};
-    at += n->negative;
-    n->size = (size_t)(at - text);
-    if (!is_digit(*at))
-        return read_special(at, n);
-    if (*at == '0' && is_digit(at[1]))
-        return false;
+    *n = (sw_numeral){.text = text, .whole = true, .exact = true, .negative = *text == '-'};
+    const char *first = text + n->negative, *at = first;
+    n->size = n->negative;
+    uint64_t digits = 0;
     for (; is_digit(*at); at++)
-        add_digit(n, &taken, *at);
+        digits = digits * 10 + (uint64_t)(*at - '0'); /* wraps beyond 19 digits: then it is not used */
+    if (at == first)
+        return read_special(at, n);
+    if (*first == '0' && at - first > 1)
+        return false;
     if (*at == '.') {
-        n->whole = false;
-        if (!is_digit(*++at))
+        const char *point = at++;
+        for (; is_digit(*at); at++)
+            digits = digits * 10 + (uint64_t)(*at - '0');
+        if (at == point + 1)
             return false;
-        for (; is_digit(*at); at++, n->exponent -= n->exponent > -100000)
-            add_digit(n, &taken, *at);
+        n->whole = false;
+        n->exponent = point - at + 1 < -100000 ? -100000 : (int)(point - at) + 1;
     }
+    n->digits = digits;
+    if (at - first > 19)
+        count_digits(n, first, at);
     if (*at == 'e' || *at == 'E') {
         n->whole = false;
-        at++;
-        bool down = *at == '-';
-        at += *at == '-' || *at == '+';
-        if (!is_digit(*at))
+        at = read_exponent(at, n);
+        if (!at)
             return false;
-        int exponent = 0;
-        for (; is_digit(*at); at++)
-            exponent = exponent < 100000 ? exponent * 10 + (*at - '0') : exponent;
-        n->exponent += down ? -exponent : exponent;
     }
     n->size = (size_t)(at - text);
     return true;
@@ -115,13 +131,32 @@ double sw_numeral_f64(const sw_numeral *n)
     return n->negative ? -value : value;
 }
 
+/* True when rounding `value` to float may round a second time: it lies next to the middle between two floats. */
+static bool near_middle(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint64_t low = bits & 0x1fffffff;
+    return low >= 0x0fffffff && low <= 0x10000001;
+}
+
 float sw_numeral_f32(const sw_numeral *n)
 {
+    static const float short_powers[] = {1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f, 1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
+    if (n->exact && n->digits <= 1 << 24 && n->exponent <= 0 && n->exponent >= -10) {
+        float value = (float)n->digits / short_powers[-n->exponent];
+        return n->negative ? -value : value;
+    }
     double value;
     if (special(n, &value))
         return (float)value;
     if (!n->exact || n->exponent > 27 || n->exponent < -27)
         return (float)library_f64(n);
+    if (n->digits <= 1ull << 53 && n->exponent <= 0 && n->exponent >= -22) {
+        value = (double)n->digits / powers[-n->exponent];
+        if (value == 0 || (value > 1e-30 && !near_middle(value)))
+            return (float)(n->negative ? -value : value);
+    }
     long double exact = (long double)n->digits;
     exact = n->exponent < 0 ? exact / long_powers[-n->exponent] : exact * long_powers[n->exponent];
     return (float)(n->negative ? -exact : exact);
@@ -218,13 +253,30 @@ static int write_decimal(char *text, bool negative, uint64_t digits, int exponen
     return (int)(at - text);
 }
 
-/* 10^e for any exponent that a float's digits need (|e| <= 54): within a few units of double's last place. */
+/* 10^e for the exponents of floats' digits. */
 static double ten_to(int e)
 {
-    double value = 1;
-    for (int rest = e < 0 ? -e : e; rest > 0; rest -= 22)
-        value *= powers[rest < 22 ? rest : 22];
-    return e < 0 ? 1 / value : value;
+    static const double tens[] = {1e-53, 1e-52, 1e-51, 1e-50, 1e-49, 1e-48, 1e-47, 1e-46, 1e-45, 1e-44, 1e-43, 1e-42,
+                                  1e-41, 1e-40, 1e-39, 1e-38, 1e-37, 1e-36, 1e-35, 1e-34, 1e-33, 1e-32, 1e-31, 1e-30,
+                                  1e-29, 1e-28, 1e-27, 1e-26, 1e-25, 1e-24, 1e-23, 1e-22, 1e-21, 1e-20, 1e-19, 1e-18,
+                                  1e-17, 1e-16, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9,  1e-8,  1e-7,  1e-6,
+                                  1e-5,  1e-4,  1e-3,  1e-2,  1e-1,  1e0,   1e1,   1e2,   1e3,   1e4,   1e5,   1e6,
+                                  1e7,   1e8,   1e9,   1e10,  1e11,  1e12,  1e13,  1e14,  1e15,  1e16,  1e17,  1e18,
+                                  1e19,  1e20,  1e21,  1e22,  1e23,  1e24,  1e25,  1e26,  1e27,  1e28,  1e29,  1e30,
+                                  1e31,  1e32,  1e33,  1e34,  1e35,  1e36,  1e37,  1e38,  1e39,  1e40,  1e41,  1e42,
+                                  1e43,  1e44,  1e45,  1e46,  1e47,  1e48,  1e49,  1e50,  1e51,  1e52,  1e53};
+    return tens[e + 53];
+}
+
+/* Half the distance to the nearer neighbour of a positive float, less a little for double's own error. */
+static double reach_of(uint32_t bits)
+{
+    uint64_t exponent = bits >> 23 ? bits >> 23 : 1;
+    bool narrow_below = (bits & 0x7fffff) == 0 && exponent > 1;
+    uint64_t gap_bits = (exponent - 150 + 1023 - narrow_below) << 52; /* 2^(exponent - 150) */
+    double gap;
+    memcpy(&gap, &gap_bits, sizeof gap);
+    return 0.4999 * gap;
 }
 
 int sw_number_write_f32(char *text, float value)
@@ -236,17 +288,22 @@ int sw_number_write_f32(char *text, float value)
         memcpy(text, "-0.0", 4);
         return signbit(value) ? 4 : (text[0] = '0', 1);
     }
-    if (size < 1e7 && size == (double)(uint64_t)size)
+    if (size < 1e7 && size == (double)(int64_t)size)
         return write_decimal(text, value < 0, (uint64_t)size, 0);
-    int top = (int)floor(log10(size));
-    /* Half the distance to the nearer neighbour, less a little for double's own error: digits within it read back. */
-    double reach = 0.4999 * (size - (double)nextafterf((float)size, 0));
-    for (int count = 1; count <= 9; count++) {
-        double unit = ten_to(top - count + 1), digits = nearbyint(size / unit);
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    bits &= 0x7fffffff;
+    /* The place of the first digit: from the binary exponent (1233 / 4096 is log 2 to the base of 10), at most one low;
+     * denormals begin further down. */
+    int top = bits >> 23 ? (((int)(bits >> 23) - 127) * 1233) >> 12 : -45;
+    while (top < 38 && size >= ten_to(top + 1))
+        top++;
+    double reach = reach_of(bits);
+    for (int count = bits >> 23 ? 6 : 1;; count++) { /* a denormal may need, and have, fewer digits */
+        double digits = nearbyint(size * ten_to(count - 1 - top)), unit = ten_to(top - count + 1);
         if (fabs(digits * unit - size) < reach || count == 9)
             return write_decimal(text, value < 0, (uint64_t)digits, top - count + 1);
     }
-    return 0;
 }
 
 int sw_number_write_f64(char *text, double value)

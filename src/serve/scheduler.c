@@ -17,7 +17,7 @@ enum { MODELS_MAX = 256, BATCH_MAX = 64, LANES_MAX = 256, LOOK_AHEAD = 256 };
 typedef struct lane {
     sw_scheduler *scheduler;
     int index;
-    bool started;
+    bool started, running;
     pthread_t thread;
     sw_cancel *cancel;
     sw_request *batch[BATCH_MAX];
@@ -30,7 +30,8 @@ struct sw_scheduler {
     pthread_mutex_t lock;
     pthread_cond_t work;
     bool stopping;
-    int idle;
+    int idle;           /* lanes that wait */
+    atomic_int running; /* lanes with a run in progress; those that only write answers are not counted */
     int turn; /* the model to look at first: nobody is starved by a busy neighbour */
     int model_count;
     sw_model *models[MODELS_MAX];
@@ -202,6 +203,15 @@ static void run_failed(sw_request *r, const sw_error *error)
     sw_request_fail(r, error->status, sw_http_status_of(error->status) == 500 ? "the model failed to run" : error->text);
 }
 
+/* The lane's run is over; what follows is writing. Said before the answers are out, because the caller's next question
+ * may come before the lane is back at its queue, and would go there for no reason. */
+static void run_is_over(lane *l)
+{
+    if (l->running)
+        atomic_fetch_sub_explicit(&l->scheduler->running, 1, memory_order_relaxed);
+    l->running = false;
+}
+
 static void run_batch(lane *l, sw_request **batch, int count)
 {
     sw_loaded *v = batch[0]->version;
@@ -223,6 +233,7 @@ static void run_batch(lane *l, sw_request **batch, int count)
         return;
     }
     uint64_t ended = sw_now_ns();
+    run_is_over(l);
     for (int i = 0; i < count; i++)
         rows += batch[i]->rows ? batch[i]->rows : 1;
     sw_count(&m->runs, 1);
@@ -269,10 +280,13 @@ static void *lane_main(void *user)
         }
         sw_queue unwanted = {0};
         int count = take_batch(m, l->batch, sw_now_ns(), &unwanted);
+        l->running = count > 0;
+        atomic_fetch_add_explicit(&s->running, l->running, memory_order_relaxed);
         pthread_mutex_unlock(&s->lock);
         settle_unwanted(&unwanted);
         if (count > 0)
             run_batch(l, l->batch, count);
+        run_is_over(l);
         pthread_mutex_lock(&s->lock);
     }
     pthread_mutex_unlock(&s->lock);
@@ -310,7 +324,7 @@ void sw_scheduler_submit(sw_scheduler *s, sw_request *r)
     r->queued_at = sw_now_ns();
     bool quick = sw_loaded_forecast(r->version, r->rows) < s->options.inline_ns;
     pthread_mutex_lock(&s->lock);
-    if (quick && s->idle == s->options.lanes && !m->queue.first) {
+    if (quick && atomic_load_explicit(&s->running, memory_order_relaxed) == 0 && !m->queue.first) {
         pthread_mutex_unlock(&s->lock);
         sw_count(&m->metrics.runs_inline, 1);
         run_batch(&s->lanes[s->options.lanes], &r, 1);
