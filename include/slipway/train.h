@@ -55,6 +55,7 @@ typedef struct sw_train_options {
     const char *alias;         /* moved to that version; NULL: none */
     int64_t checkpoint_steps;  /* also write a checkpoint every so many steps; 0: only by time and at epochs' ends */
     double checkpoint_seconds; /* also write one when the last is older; 0: 30 */
+    const char *trace;         /* a file for a timeline of 20 early steps (Trace Event JSON); NULL: none */
     sw_cancel *cancel;         /* a request ends the run with a checkpoint, resumable; may be NULL */
     void (*progress)(void *user, const sw_train_progress *progress); /* called by the running thread; may be NULL */
     void *user;

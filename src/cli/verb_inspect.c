@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/file.h"
+#include "cli/explain.h"
 #include "cli/verbs.h"
 #include "graph/dim.h"
 #include "slipway/model.h"
@@ -198,16 +199,24 @@ static sw_status count_all(cli *c, facts *f)
     return SW_OK;
 }
 
+enum { MOST_INPUTS = 32 };
+
+static sw_status input_dims(const facts *f, sw_dims *inputs)
+{
+    int count = sw_graph_input_count(f->g);
+    for (int i = 0; i < count; i++)
+        if (i >= MOST_INPUTS || !sized(f, sw_value_type(sw_graph_input(f->g, i)), &inputs[i]))
+            return sw_fail(SW_UNSUPPORTED, "its inputs have dims that are not known");
+    return SW_OK;
+}
+
 /* Memory and arithmetic of one run, as the planner knows them beforehand. */
 static sw_status plan_run(facts *f)
 {
     sw_plan *plan;
-    sw_dims inputs[32];
+    sw_dims inputs[MOST_INPUTS];
     sw_compile_options options = {.size = sizeof options, .freeze = true};
-    int count = sw_graph_input_count(f->g);
-    for (int i = 0; i < count; i++)
-        if (i >= 32 || !sized(f, sw_value_type(sw_graph_input(f->g, i)), &inputs[i]))
-            return sw_fail(SW_UNSUPPORTED, "its inputs have dims that are not known");
+    SW_TRY(input_dims(f, inputs));
     SW_TRY(sw_compile(f->g, &options, &plan));
     double bytes;
     sw_status status = sw_plan_arena_bytes(plan, inputs, &f->run_bytes);
@@ -384,14 +393,27 @@ static int show_dot(cli *c, const facts *f)
     return 0;
 }
 
+/* The plan in words, or a timeline of it. */
+static int show_plan(cli *c, const facts *f)
+{
+    sw_dims inputs[MOST_INPUTS];
+    sw_status status = input_dims(f, inputs);
+    if (status != SW_OK)
+        return cli_fail(c, status);
+    const char *trace = cli_text(c, "trace");
+    return trace ? cli_trace(c, f->g, inputs, trace) : cli_explain(c, f->g, inputs);
+}
+
 static int run(cli *c)
 {
     facts f = {0};
     if (!cli_context(c))
         return cli_fail(c, SW_NO_MEMORY);
     sw_status status = gather(c, &f);
+    bool plan = cli_flag(c, "explain") || cli_text(c, "trace");
     int code = status != SW_OK      ? cli_fail(c, status)
                : cli_flag(c, "dot") ? show_dot(c, &f)
+               : plan               ? show_plan(c, &f)
                : cli_json(c)        ? show_json(c, &f)
                                     : show(c, &f);
     sw_artifact_close(f.artifact);
@@ -405,6 +427,15 @@ static const cli_option options[] = {
      .flag_only = true,
      .help = "the size of a dim that the model leaves open (1 when not given)"},
     {.name = "dot", .type = CLI_FLAG, .flag_only = true, .help = "print the graph for Graphviz instead"},
+    {.name = "explain",
+     .type = CLI_FLAG,
+     .flag_only = true,
+     .help = "print the plan instead: what each pass did, then each step's kernel, dims and place"},
+    {.name = "trace",
+     .type = CLI_TEXT,
+     .argument = "FILE",
+     .flag_only = true,
+     .help = "run the plan on zeros and write a timeline for chrome://tracing or Perfetto instead"},
     {0},
 };
 
@@ -412,7 +443,7 @@ const cli_verb cli_verb_inspect = {
     .name = "inspect",
     .arguments = "MODEL",
     .help = "Show a model's inputs, outputs, ops, parameters, arithmetic and memory",
-    .details = "MODEL is an .onnx file, or name, name:version or name@alias in the store. Nothing is run: the planner "
+    .details = "MODEL is an .onnx file, or name, name:version or name@alias in the store. Nothing is run (but for --trace): the planner "
                "knows the peak of a run beforehand. Memory held is the plan's: packed weights and tables.",
     .example = "slipway inspect fashion@production --dim N=32",
     .least = 1,

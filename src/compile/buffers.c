@@ -84,14 +84,14 @@ static bool may_overwrite(const struct buffers *b, const sw_node *n, const sw_va
 {
     const sw_program *p = b->p;
     const sw_value *input = n->inputs[at];
-    if (input == sw_none || !sw_types_equal(p->graph, &input->type, &output->type) ||
+    if (!sw_node_reads(n, at) || !sw_types_equal(p->graph, &input->type, &output->type) ||
         p->layouts[input->id] != p->layouts[output->id])
         return false;
     int buffer = p->buffer_of[p->roots[input->id]->id];
     if (p->buffers[buffer].home != SW_HOME_ARENA || b->last_use[p->roots[input->id]->id] != step)
         return false;
     for (int i = 0; i < n->inputs_count; i++)
-        if (i != at && n->inputs[i] != sw_none && n->inputs[i] != input &&
+        if (i != at && sw_node_reads(n, i) && n->inputs[i] != input &&
             p->buffer_of[p->roots[n->inputs[i]->id]->id] == buffer)
             return false;
     for (int i = 0; i < output->index; i++)

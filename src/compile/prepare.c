@@ -59,6 +59,8 @@ static sw_status list(struct preparing *r)
 /* The buffer's bytes follow from any value in it; it is placed when a step of this segment makes it. */
 static void want_buffer(struct preparing *r, int buffer, const sw_view *view)
 {
+    if (buffer < 0)
+        return;
     const sw_buffer *b = &r->p->buffers[buffer];
     if (b->home != SW_HOME_ARENA || &r->p->segments[b->segment] != r->segment || r->place[buffer] >= 0)
         return;
@@ -85,6 +87,8 @@ static sw_status add_view(struct preparing *r, const sw_value *value, int buffer
             view->layout = SW_LAYOUT_PLAIN; /* no elements have no order: kernels need not know better */
         want_buffer(r, buffer, view);
     }
+    if (buffer < 0) /* asked for its dims only, and nobody makes it */
+        return SW_OK;
     const sw_buffer *b = &r->p->buffers[buffer];
     if (b->home == SW_HOME_ARENA && &r->p->segments[b->segment] == r->segment)
         instance->local[instance->local_count++] = (sw_slot){at, buffer, 0};

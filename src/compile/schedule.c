@@ -14,6 +14,7 @@ struct schedule {
     bool *commit;     /* per node id */
     int *place;       /* per node id: position in the graph's order */
     sw_value **root;  /* per value id: the value whose storage it shares as a view */
+    bool *needed;     /* per node id: somebody reads what it makes */
 };
 
 static bool is_step(const sw_node *node)
@@ -27,6 +28,31 @@ static bool is_view(const sw_program *p, const sw_node *node)
     if (!(node->op->flags & SW_VIEW_OF_FIRST) || node->outputs_count < 1 || node->inputs[0] == sw_none)
         return false;
     return p->layouts[node->outputs[0]->id] == SW_LAYOUT_PLAIN && p->layouts[node->inputs[0]->id] == SW_LAYOUT_PLAIN;
+}
+
+static void need(struct schedule *s, const sw_value *value)
+{
+    if (value != sw_none)
+        s->needed[value->node->id] = true;
+}
+
+/* Backwards from outputs and assignments. A view does not read the shape that it was given, and a port that asks for
+ * dims does not need the numbers: what computes only those is not run. */
+static void find_needed(struct schedule *s)
+{
+    sw_node *node = sw_graph_first(s->p->graph);
+    for (int i = 0; i < s->p->outputs_count; i++)
+        need(s, s->p->outputs[i]);
+    while (node && node->next)
+        node = node->next;
+    for (; node; node = node->previous) {
+        if (!s->needed[node->id] && !sw_node_is(node, "Assign"))
+            continue;
+        int count = is_step(node) && is_view(s->p, node) ? 1 : node->inputs_count;
+        for (int i = 0; i < count; i++)
+            if (sw_node_reads(node, i))
+                need(s, node->inputs[i]);
+    }
 }
 
 static int state_index(const sw_program *p, const sw_state *state)
@@ -68,10 +94,10 @@ static bool may_commit(const sw_node *node)
 static bool has_reader_outside(const struct schedule *s, const sw_node *node)
 {
     for (const sw_node *n = node->next; n; n = n->next) {
-        if (s->commit[n->id] || !is_step(n))
+        if (s->commit[n->id] || !is_step(n) || !s->needed[n->id])
             continue;
         for (int i = 0; i < n->inputs_count; i++)
-            if (n->inputs[i] != sw_none && n->inputs[i]->node == node)
+            if (sw_node_reads(n, i) && n->inputs[i]->node == node)
                 return true;
     }
     return false;
@@ -107,10 +133,10 @@ static bool overwrites_last(const struct schedule *s, int state, const sw_value 
 {
     const sw_node *maker = value->node;
     for (const sw_node *n = sw_graph_first(s->p->graph); n; n = n->next) {
-        if (!is_step(n))
+        if (!is_step(n) || !s->needed[n->id])
             continue;
         for (int i = 0; i < n->inputs_count; i++) {
-            if (n->inputs[i] == sw_none)
+            if (!sw_node_reads(n, i))
                 continue;
             const sw_value *root = s->root[n->inputs[i]->id];
             if (!sw_node_is(root->node, "Read") || root->node->state != s->p->states[state])
@@ -177,7 +203,7 @@ static void add_copy(sw_program *p, sw_copy_kind kind, int index, sw_value *valu
 static void add_nodes(const struct schedule *s, bool commit)
 {
     for (sw_node *n = sw_graph_first(s->p->graph); n; n = n->next)
-        if (is_step(n) && !is_view(s->p, n) && s->commit[n->id] == commit)
+        if (s->needed[n->id] && is_step(n) && !is_view(s->p, n) && s->commit[n->id] == commit)
             s->p->steps[s->p->steps_count++] = (sw_step){.kind = SW_STEP_NODE, .node = n, .commit = commit,
                 .data_shaped = (n->op->flags & SW_DATA_SHAPED) != 0};
 }
@@ -219,8 +245,9 @@ sw_status sw_program_schedule(sw_program *program)
     size_t nodes = (size_t)sw_graph_node_ids(g) + 1, values = (size_t)sw_graph_value_ids(g) + 1;
     struct schedule s = {program, sw_arena_array(program->arena, nodes, sizeof *s.commit),
                          sw_arena_array(program->arena, nodes, sizeof *s.place),
-                         sw_arena_array(program->arena, values, sizeof(sw_value *))};
-    if (!s.commit || !s.place || !s.root)
+                         sw_arena_array(program->arena, values, sizeof(sw_value *)),
+                         sw_arena_array(program->arena, nodes, sizeof *s.needed)};
+    if (!s.commit || !s.place || !s.root || !s.needed)
         return sw_alloc_status();
     program->roots = s.root;
     int place = 0;
@@ -231,6 +258,7 @@ sw_status sw_program_schedule(sw_program *program)
                 s.root[n->outputs[i]->id] =
                     i == 0 && is_step(n) && is_view(program, n) ? s.root[n->inputs[0]->id] : n->outputs[i];
     }
+    find_needed(&s);
     SW_TRY(find_assignments(program));
     choose_commit(&s);
     choose_in_place(&s);

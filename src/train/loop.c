@@ -90,6 +90,24 @@ static sw_status check_finite(const sw_trainer *t, double loss, double lr)
         (long long)t->at.step, (long long)t->at.next.epoch + 1, lr, isnan(loss) ? "NaN" : "infinite");
 }
 
+/* A timeline begins when the first steps have warmed everything. */
+enum { TRACE_FIRST = 3, TRACE_STEPS = 20 };
+
+/* Writes a timeline that is still being taken. */
+static sw_status end_trace(sw_trainer *t)
+{
+    bool on = t->options->trace != NULL && t->run_steps >= TRACE_FIRST && t->run_steps < TRACE_FIRST + TRACE_STEPS;
+    return on ? sw_plan_trace_write(t->stepper->step, t->options->trace) : SW_OK;
+}
+
+static sw_status trace(sw_trainer *t)
+{
+    if (t->options->trace != NULL && t->run_steps == TRACE_FIRST + TRACE_STEPS - 1)
+        SW_TRY(end_trace(t));
+    t->run_steps++;
+    return t->options->trace != NULL && t->run_steps == TRACE_FIRST ? sw_plan_trace_begin(t->stepper->step) : SW_OK;
+}
+
 static sw_status one_step(sw_trainer *t)
 {
     sw_batch batch;
@@ -97,6 +115,7 @@ static sw_status one_step(sw_trainer *t)
     SW_TRY(sw_loader_next(t->loader, &batch, t->options->cancel));
     SW_TRY(sw_stepper_train(t->stepper, &batch, lr, &loss, &correct, t->options->cancel));
     SW_TRY(check_finite(t, loss, lr));
+    SW_TRY(trace(t));
     t->at.step++;
     t->at.next = (sw_cursor){batch.epoch, batch.index + 1};
     t->at.loss_sum += loss * (double)batch.count;
@@ -176,6 +195,8 @@ sw_status sw_trainer_loop(sw_trainer *t)
     sw_status status = SW_OK;
     while (status == SW_OK && !ended(t))
         status = t->at.next.batch == t->per_epoch ? end_epoch(t) : one_step(t);
+    if (status == SW_OK)
+        status = end_trace(t);
     if (status != SW_CANCELLED && status != SW_DEADLINE)
         return status;
     SW_TRY(keep(t, "last", t->at.best));

@@ -29,6 +29,7 @@ typedef struct sw_trainer {
     uint64_t begun_ns, kept_ns; /* when the run (of this process) and the last checkpoint were */
     uint64_t rate_ns;           /* where the rate's window begins */
     int64_t rate_samples, run_samples;
+    int64_t run_steps; /* of this process */
 } sw_trainer;
 
 /* open.c: recipe, data, plans and the run's row. */
