@@ -232,10 +232,16 @@ static sw_status accept(sw_node *node, sw_tensor **outputs)
 {
     for (int i = 0; i < node->outputs_count; i++) {
         sw_value *value = node->outputs[i];
+        int rank = sw_tensor_rank(outputs[i]);
+        bool known = value->type.rank >= 0;
+        bool same = sw_tensor_dtype(outputs[i]) == value->type.dtype && (!known || rank == value->type.rank);
+        for (int k = 0; same && k < value->type.rank; k++) {
+            known = known && value->type.dims[k] >= 0;
+            same = value->type.dims[k] < 0 || value->type.dims[k] == sw_tensor_dim(outputs[i], k);
+        }
+        if (same && known)
+            continue;
         sw_type now = sw_type_of(outputs[i]);
-        bool same = now.dtype == value->type.dtype && (value->type.rank < 0 || now.rank == value->type.rank);
-        for (int k = 0; same && k < value->type.rank; k++)
-            same = value->type.dims[k] < 0 || value->type.dims[k] == now.dims[k];
         if (!same) {
             char inferred[192], computed[192];
             return sw_fail(SW_INTERNAL, "%s '%s': output %d was inferred as %s and computed as %s", node->op->name,

@@ -14,10 +14,9 @@ const char *sw_kind_name(sw_kind kind)
 
 sw_type sw_type_of(const sw_tensor *tensor)
 {
-    sw_dims dims = sw_tensor_dims(tensor);
-    sw_type type = {.kind = SW_TENSOR, .dtype = sw_tensor_dtype(tensor), .rank = dims.rank};
-    for (int i = 0; i < dims.rank; i++)
-        type.dims[i] = dims.dim[i];
+    sw_type type = {.kind = SW_TENSOR, .dtype = sw_tensor_dtype(tensor), .rank = sw_tensor_rank(tensor)};
+    for (int i = 0; i < type.rank; i++)
+        type.dims[i] = sw_tensor_dim(tensor, i);
     return type;
 }
 

@@ -294,11 +294,16 @@ static sw_status by_kernel(struct work *w)
 
 static sw_status execute(sw_executor *executor, const sw_node *node, sw_tensor *const *inputs, sw_tensor **outputs)
 {
-    struct work w = {.x = (struct executor *)executor, .node = node, .inputs = inputs, .outputs = outputs};
+    struct executor *x = (struct executor *)executor;
     for (int i = 0; i < node->outputs_count; i++)
         outputs[i] = NULL;
-    if (!w.x->backend || !is_for_kernels(node, inputs))
-        return sw_reference_execute(w.x->ctx, node, inputs, outputs);
+    if (!x->backend || !is_for_kernels(node, inputs))
+        return sw_reference_execute(x->ctx, node, inputs, outputs);
+    struct work w; /* its views are many, and written before they are read */
+    w.x = x;
+    w.node = node;
+    w.inputs = inputs;
+    w.outputs = outputs;
     sw_status status = by_kernel(&w);
     if (status == SW_OK)
         return SW_OK;

@@ -14,10 +14,9 @@ sw_view sw_view_of(const sw_tensor *tensor)
     view.data = sw_tensor_data(tensor);
     view.dtype = sw_tensor_dtype(tensor);
     view.rank = sw_tensor_rank(tensor);
-    sw_dims dims = sw_tensor_dims(tensor);
     const int64_t *strides = sw_tensor_strides(tensor);
     for (int i = 0; i < view.rank; i++) {
-        view.dims[i] = dims.dim[i];
+        view.dims[i] = sw_tensor_dim(tensor, i);
         view.strides[i] = strides[i];
     }
     return view;
