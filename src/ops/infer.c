@@ -78,14 +78,6 @@ sw_status sw_infer_like_first(sw_infer *infer)
     return SW_OK;
 }
 
-sw_status sw_infer_like_each(sw_infer *infer)
-{
-    for (int i = 0; i < outputs_count(infer); i++)
-        if (sw_infer_type(infer, i))
-            sw_infer_copy(infer, i, sw_infer_type(infer, i));
-    return SW_OK;
-}
-
 sw_status sw_infer_rank(const sw_infer *infer, int index, int low, int high)
 {
     const sw_type *type = sw_infer_type(infer, index);

@@ -1,10 +1,9 @@
-/* reduce.c: many numbers along some axes become one: sums, means, products, extremes and where the extremes are.
+/* reduce.c: many numbers along some axes become one: sums, means, products and extremes.
  *
- * x is packed and each output element walks the elements that fall on it, in row-major order: so a sum has one order,
- * whatever the strides. Sums of floating point run in double; integers are exact and wrap. The mean or extreme of
- * nothing is what the formula's start says: 0 for a sum, 1 for a product, NaN for a mean, the type's lowest or highest
- * for an extreme. */
-#include "ops/row.h"
+ * Each output element walks the elements that fall on it in row-major order: so a sum has one order, whatever the
+ * strides. Sums of floating point run in double; integers are exact and wrap. The result for no elements is what the
+ * formula starts from: 0 for a sum, 1 for a product, NaN for a mean, the type's lowest or highest for an extreme. */
+#include "ops/groups.h"
 #include "ops/sample.h"
 
 /* clang-format off */
@@ -21,19 +20,6 @@ static sw_status marked_axes(sw_infer *infer, int rank, bool *marked)
     return SW_OK;
 }
 
-static void reduced_dims(sw_infer *infer, const sw_type *x, const bool *marked)
-{
-    bool keep = sw_attr_int(infer->node, "keep_dims");
-    sw_dim dims[SW_MAX_RANK];
-    int rank = 0;
-    for (int i = 0; i < x->rank; i++)
-        if (!marked[i])
-            dims[rank++] = x->dims[i];
-        else if (keep)
-            dims[rank++] = 1;
-    sw_infer_dims(infer, 0, rank, dims);
-}
-
 static sw_status reduce_infer(sw_infer *infer)
 {
     const sw_type *x = sw_infer_type(infer, 0);
@@ -41,7 +27,7 @@ static sw_status reduce_infer(sw_infer *infer)
         return sw_infer_unknown(infer);
     bool marked[SW_MAX_RANK];
     SW_TRY(marked_axes(infer, x->rank, marked));
-    reduced_dims(infer, x, marked);
+    sw_infer_reduced(infer, x, marked);
     return SW_OK;
 }
 
@@ -61,38 +47,6 @@ static sw_status reduce_prod_infer(sw_infer *infer)
     return SW_OK;
 }
 
-/* ---- which input elements fall on which output element ---- */
-struct groups {
-    int64_t outer, inner; /* output elements; input elements of each */
-    int outer_rank, inner_rank;
-    int64_t outer_dims[SW_MAX_RANK], outer_strides[SW_MAX_RANK];
-    int64_t inner_dims[SW_MAX_RANK], inner_strides[SW_MAX_RANK];
-};
-
-static void groups_of(const sw_view *x, const bool *marked, struct groups *s)
-{
-    *s = (struct groups){.outer = 1, .inner = 1};
-    for (int i = 0; i < x->rank; i++)
-        if (marked[i]) {
-            s->inner_dims[s->inner_rank] = x->dims[i];
-            s->inner_strides[s->inner_rank++] = x->strides[i];
-            s->inner *= x->dims[i];
-        } else {
-            s->outer_dims[s->outer_rank] = x->dims[i];
-            s->outer_strides[s->outer_rank++] = x->strides[i];
-            s->outer *= x->dims[i];
-        }
-}
-
-static int64_t outer_at(const struct groups *s, int64_t k)
-{
-    int64_t index[SW_MAX_RANK], at = 0;
-    sw_index_of(s->outer_rank, s->outer_dims, k, index);
-    for (int i = 0; i < s->outer_rank; i++)
-        at += index[i] * s->outer_strides[i];
-    return at;
-}
-
 /* What is folded, element by element; `count` is how many there were. */
 struct fold {
     double start, (*f)(double y, double x), (*end)(double y, double count);
@@ -100,7 +54,7 @@ struct fold {
     uint64_t start_u, (*u)(uint64_t y, uint64_t x), (*end_u)(uint64_t y, uint64_t count);
 };
 
-static void fold_group(const struct fold *fold, const struct groups *s, const sw_view *x, int64_t at, const sw_view *y,
+static void fold_group(const struct fold *fold, const sw_groups *s, const sw_view *x, int64_t at, const sw_view *y,
                        int64_t to)
 {
     const int64_t *strides[] = {s->inner_strides};
@@ -126,23 +80,15 @@ static void fold_group(const struct fold *fold, const struct groups *s, const sw
         sw_store_u64(y->dtype, y->data, to, fold->end_u ? fold->end_u(u, (uint64_t)s->inner) : u);
 }
 
-/* The place of the k-th element, row-major, of a view. */
-static int64_t nth(const sw_view *view, int64_t k)
-{
-    int64_t index[SW_MAX_RANK];
-    sw_index_of(view->rank, view->dims, k, index);
-    return sw_view_at(view, index);
-}
-
 static sw_status reduce(const sw_call *call, const struct fold *fold)
 {
     const sw_view *x = &call->inputs[0], *y = &call->outputs[0];
     bool marked[SW_MAX_RANK];
     SW_TRY(sw_axes_marked(call->node, "axes", x->rank, marked));
-    struct groups s;
-    groups_of(x, marked, &s);
+    sw_groups s;
+    sw_groups_of(x, marked, &s);
     for (int64_t k = 0; k < s.outer; k++)
-        fold_group(fold, &s, x, outer_at(&s, k), y, nth(y, k));
+        fold_group(fold, &s, x, sw_groups_at(&s, k), y, sw_view_nth(y, k));
     return SW_OK;
 }
 
@@ -275,7 +221,7 @@ static sw_status reduce_prod_grad_infer(sw_infer *infer)
     return SW_OK;
 }
 
-static double product_without(const struct groups *s, const sw_view *x, int64_t at, int64_t without)
+static double product_without(const sw_groups *s, const sw_view *x, int64_t at, int64_t without)
 {
     const int64_t *strides[] = {s->inner_strides};
     double product = 1;
@@ -293,12 +239,12 @@ static sw_status reduce_prod_grad_reference(const sw_call *call)
     const sw_view *dy = &call->inputs[0], *x = &call->inputs[1], *dx = &call->outputs[0];
     bool marked[SW_MAX_RANK];
     SW_TRY(sw_axes_marked(call->node, "axes", x->rank, marked));
-    struct groups in, out;
-    groups_of(x, marked, &in);
-    groups_of(dx, marked, &out);
+    sw_groups in, out;
+    sw_groups_of(x, marked, &in);
+    sw_groups_of(dx, marked, &out);
     for (int64_t k = 0; k < in.outer; k++) {
-        double d = sw_load_f64(dy->dtype, dy->data, nth(dy, k));
-        int64_t from = outer_at(&in, k), to = outer_at(&out, k);
+        double d = sw_load_f64(dy->dtype, dy->data, sw_view_nth(dy, k));
+        int64_t from = sw_groups_at(&in, k), to = sw_groups_at(&out, k);
         const int64_t *strides[] = {in.inner_strides, out.inner_strides};
         sw_walk w;
         if (sw_walk_begin(&w, in.inner_rank, in.inner_dims, 2, strides))
@@ -308,58 +254,6 @@ static sw_status reduce_prod_grad_reference(const sw_call *call)
     }
     return SW_OK;
 }
-
-/* ---- where the extreme is ---- */
-static sw_status arg_infer(sw_infer *infer)
-{
-    const sw_type *x = sw_infer_type(infer, 0);
-    if (x->rank < 0)
-        return sw_infer_unknown(infer);
-    int axis;
-    SW_TRY(sw_infer_axis(infer, sw_attr_int(infer->node, "axis"), x->rank, &axis));
-    if (x->dims[axis] == 0)
-        return sw_infer_fail(infer, "axis %d has no elements to choose from", axis);
-    bool marked[SW_MAX_RANK] = {false};
-    marked[axis] = true;
-    reduced_dims(infer, x, marked);
-    return SW_OK;
-}
-
-static bool better(const sw_view *x, int64_t a, int64_t b, bool largest, bool or_equal)
-{
-    if (sw_dtype_class(x->dtype) == SW_CLASS_FLOAT) {
-        double p = sw_load_f64(x->dtype, x->data, a), q = sw_load_f64(x->dtype, x->data, b);
-        if (isnan(p) || isnan(q))
-            return isnan(p) && (!isnan(q) || or_equal);
-        return largest ? p > q || (or_equal && p == q) : p < q || (or_equal && p == q);
-    }
-    if (sw_dtype_class(x->dtype) == SW_CLASS_SIGNED) {
-        int64_t p = sw_load_i64(x->dtype, x->data, a), q = sw_load_i64(x->dtype, x->data, b);
-        return (or_equal && p == q) || (largest ? p > q : p < q);
-    }
-    uint64_t p = sw_load_u64(x->dtype, x->data, a), q = sw_load_u64(x->dtype, x->data, b);
-    return (or_equal && p == q) || (largest ? p > q : p < q);
-}
-
-static sw_status arg(const sw_call *call, bool largest)
-{
-    const sw_view *x = &call->inputs[0], *y = &call->outputs[0];
-    int axis = sw_axis(sw_attr_int(call->node, "axis"), x->rank);
-    bool last = sw_attr_int(call->node, "select_last"), marked[SW_MAX_RANK] = {false};
-    marked[axis] = true;
-    struct groups s;
-    groups_of(x, marked, &s);
-    for (int64_t k = 0; k < s.outer; k++) {
-        int64_t at = outer_at(&s, k), best = 0;
-        for (int64_t i = 1; i < x->dims[axis]; i++)
-            if (better(x, at + i * x->strides[axis], at + best * x->strides[axis], largest, last))
-                best = i;
-        sw_store_i64(y->dtype, y->data, nth(y, k), best);
-    }
-    return SW_OK;
-}
-static sw_status arg_max_reference(const sw_call *call) { return arg(call, true); }
-static sw_status arg_min_reference(const sw_call *call) { return arg(call, false); }
 
 /* ---- samples ---- */
 #define DROP SW_SET_INT("keep_dims", 0)
@@ -392,24 +286,6 @@ static const sw_sample prod_grad_items[] = {
     {.note = "all, dropped", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}, SW_WITH(DROP)},
 };
 static const sw_op_samples prod_grad_samples = SW_SAMPLES(prod_grad_items);
-
-static const sw_sample arg_items[] = {
-    {.note = "last", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", -1))},
-    {.note = "middle, dropped", .inputs_count = 1, .dims = {{3, {2, 3, 5}}}, SW_WITH(SW_SET_INT("axis", 1), DROP)},
-    {.note = "ties, the last",
-     .inputs_count = 1,
-     .dims = {{2, {4, 9}}},
-     SW_WITH(SW_SET_INT("axis", 1), SW_SET_INT("select_last", 1)),
-     .dtype = {SW_I32},
-     .integer_max = {3}},
-    {.note = "ties, the first",
-     .inputs_count = 1,
-     .dims = {{2, {4, 9}}},
-     SW_WITH(SW_SET_INT("axis", 1)),
-     .dtype = {SW_I32},
-     .integer_max = {3}},
-};
-static const sw_op_samples arg_samples = SW_SAMPLES(arg_items);
 
 /* ---- rows ---- */
 #define REDUCE_PORTS .inputs = {{"x", SW_NUMERIC}}, .outputs = {{"y", SW_SAME_AS("x")}}, .attrs = {REDUCE_ATTRS}
@@ -481,28 +357,6 @@ const sw_op sw_op_reduce_prod_grad = {
     .samples = &prod_grad_samples,
 };
 
-#define ARG_ROW                                                                                                        \
-    .inputs = {{"x", SW_NUMERIC}}, .outputs = {{"y", SW_DT(SW_I64)}},                                                  \
-    .attrs = {{"axis", SW_ATTR_INT, .doc = "the axis searched, from the end when negative"},                           \
-              {"keep_dims", SW_ATTR_INT, .i = 1, .doc = "1: that axis stays, of size 1"},                              \
-              {"select_last", SW_ATTR_INT, .doc = "1: the last of equals instead of the first"}},                      \
-    .infer = arg_infer, .grad = {SW_NOT_DIFFERENTIABLE}, .cost = sw_cost_per_input, .flags = SW_DETERMINISTIC,         \
-    .samples = &arg_samples
-const sw_op sw_op_arg_max = {
-    SW_ROW,
-    .name = "ArgMax",
-    .doc = "The index of the largest element along an axis, the first of equals; NaN counts as the largest.",
-    ARG_ROW,
-    .reference = arg_max_reference,
-};
-const sw_op sw_op_arg_min = {
-    SW_ROW,
-    .name = "ArgMin",
-    .doc = "The index of the smallest element along an axis, the first of equals; NaN counts as the smallest.",
-    ARG_ROW,
-    .reference = arg_min_reference,
-};
-
 /* ---- builders ---- */
 static sw_value *build(sw_graph *g, const char *op, sw_value *x, int count, const int64_t *axes, bool keep_dims)
 {
@@ -528,12 +382,4 @@ sw_value *sw_reduce_min(sw_graph *g, sw_value *x, int count, const int64_t *axes
 sw_value *sw_reduce_prod(sw_graph *g, sw_value *x, int count, const int64_t *axes, bool keep_dims)
 {
     return build(g, "ReduceProd", x, count, axes, keep_dims);
-}
-sw_value *sw_argmax(sw_graph *g, sw_value *x, int axis, bool keep_dims)
-{
-    return sw_row_add(g, "ArgMax", SW_VALUES(x), SW_ATTRS(SW_ATTR_I("axis", axis), SW_ATTR_I("keep_dims", keep_dims)));
-}
-sw_value *sw_argmin(sw_graph *g, sw_value *x, int axis, bool keep_dims)
-{
-    return sw_row_add(g, "ArgMin", SW_VALUES(x), SW_ATTRS(SW_ATTR_I("axis", axis), SW_ATTR_I("keep_dims", keep_dims)));
 }

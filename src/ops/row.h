@@ -26,8 +26,6 @@ const sw_type *sw_infer_type(const sw_infer *infer, int index);
 sw_status sw_infer_elementwise(sw_infer *infer);
 /* Every output gets the dims (and, for integers, the contents) of input 0. */
 sw_status sw_infer_like_first(sw_infer *infer);
-/* Output k gets the dims of input k, for rows that give a next version of each. */
-sw_status sw_infer_like_each(sw_infer *infer);
 /* Dims of `output` are those of `type`. */
 void sw_infer_copy(sw_infer *infer, int output, const sw_type *type);
 void sw_infer_dims(sw_infer *infer, int output, int rank, const sw_dim *dims);
