@@ -144,7 +144,7 @@ static sw_status fill_zeros(onnx_import *im, const onnx_node *node, sw_value *x,
     }
     sw_value *dims = sw_shape_of(g, x);
     for (int i = 0; i < rank; i++)
-        parts[i] = to[i] == 0 ? sw_slice(g, dims, 0, i, i + 1, 1) : sw_ints(g, 1, &to[i]);
+        parts[i] = sw_slice(g, to[i] == 0 ? dims : *shape, 0, i, i + 1, 1);
     *shape = sw_concat(g, parts, rank, 0);
     return onnx_done(im);
 }

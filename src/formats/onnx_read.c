@@ -10,6 +10,7 @@
 #include "formats/onnx_inside.h"
 #include "formats/onnx_tensor.h"
 #include "graph/dim.h"
+#include "graph/engine.h"
 
 enum { MAX_INLINING = 32, MAX_INLINED_NODES = 1000000 };
 
@@ -369,6 +370,80 @@ static sw_status keep_node_name(onnx_import *im, const onnx_node *node, sw_value
     return sw_node_set_name(output->node, node->name);
 }
 
+/* ---- small constants ---- */
+
+enum { MOST_INTEGERS = 1024, MOST_FLOATS = 64 };
+
+static bool is_small(const sw_tensor *tensor)
+{
+    return sw_tensor_count(tensor) <= (sw_dtype_is_float(sw_tensor_dtype(tensor)) ? MOST_FLOATS : MOST_INTEGERS);
+}
+
+static bool is_small_constant(const sw_value *value)
+{
+    return value == SW_NONE || (value->node->op == &sw_op_constant && is_small(value->tensor));
+}
+
+static bool can_fold(const sw_node *node)
+{
+    if ((node->op->flags & (SW_LEAF | SW_RANDOM | SW_STATEFUL)) || !node->op->reference ||
+        node->outputs_count > ONNX_MAX_PORTS)
+        return false;
+    for (int i = 0; i < node->inputs_count; i++)
+        if (!is_small_constant(node->inputs[i]))
+            return false;
+    for (int i = 0; i < node->outputs_count; i++)
+        if (node->outputs[i]->type.kind != SW_TENSOR || node->outputs[i]->type.dtype == SW_STRING)
+            return false;
+    return node->inputs_count > 0 && node->inputs_count <= ONNX_MAX_PORTS;
+}
+
+/* Exporters compute shapes, axes and pads of constants by nodes. They are computed now, so that inference knows them;
+ * the node that is left over has no reader. */
+static sw_status fold(onnx_import *im, sw_node *node, sw_value **outputs, int count)
+{
+    sw_tensor *in[ONNX_MAX_PORTS] = {NULL}, *out[ONNX_MAX_PORTS] = {NULL};
+    for (int i = 0; i < node->inputs_count; i++)
+        in[i] = node->inputs[i] == SW_NONE ? NULL : node->inputs[i]->tensor;
+    sw_status status = sw_reference_execute(im->ctx, node, in, out);
+    for (int i = 0; i < node->outputs_count; i++) {
+        bool small = status == SW_OK && out[i] && is_small(out[i]);
+        for (int k = 0; k < count && small; k++)
+            if (outputs[k] == node->outputs[i])
+                outputs[k] = sw_constant(im->g, out[i]);
+        sw_tensor_release(out[i]);
+    }
+    return status == SW_NO_MEMORY || status == SW_BUDGET ? status : onnx_done(im);
+}
+
+/* An integer value whose contents inference has found, all of them numbers, as a constant: Shape of known dims. */
+static sw_status fold_known(onnx_import *im, sw_value **output)
+{
+    const sw_dim *contents;
+    int count;
+    const sw_type *type = &(*output)->type;
+    if (type->kind != SW_TENSOR || type->dtype != SW_I64 || type->rank != 1 || (*output)->node->op == &sw_op_constant ||
+        !sw_value_contents(im->g, *output, &contents, &count) || count > MOST_FLOATS)
+        return SW_OK;
+    for (int i = 0; i < count; i++)
+        if (contents[i] <= SW_DIM_UNKNOWN)
+            return SW_OK;
+    *output = sw_ints(im->g, count, contents);
+    return onnx_done(im);
+}
+
+static sw_status fold_outputs(onnx_import *im, sw_value **outputs, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (!outputs[i] || outputs[i] == SW_NONE)
+            continue;
+        if (can_fold(outputs[i]->node))
+            SW_TRY(fold(im, outputs[i]->node, outputs, count));
+        SW_TRY(fold_known(im, &outputs[i]));
+    }
+    return SW_OK;
+}
+
 static sw_status read_nodes(onnx_import *im, const onnx_node *nodes, int count);
 
 static sw_status call_function(onnx_import *im, const onnx_node *node, const onnx_function *function,
@@ -421,6 +496,7 @@ static sw_status read_node(onnx_import *im, const onnx_node *node)
             return sw_fail_in(status, "node '%s' (%s-%d)", name_of_node(node), node->op, im->adapter->since);
         SW_TRY(status);
         SW_TRY(keep_node_name(im, node, outputs[0]));
+        SW_TRY(fold_outputs(im, outputs, node->output_count));
     }
     return keep_outputs(im, node, outputs);
 }
