@@ -11,6 +11,7 @@ void sw_request_reset(sw_request *r)
     r->model = NULL;
     r->version = NULL;
     r->previous = r->next = NULL;
+    r->read = NULL;
     r->picture = false;
     r->top = 0;
     r->rows = 0;

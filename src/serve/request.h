@@ -30,6 +30,7 @@ struct sw_request {
     sw_request *previous, *next; /* in the model's queue */
     bool queued;                 /* guarded by the scheduler's lock */
 
+    sw_status (*read)(sw_request *r); /* makes rows of the body; NULL: that is done */
     bool picture; /* answered with tags instead of tensors */
     int top;      /* how many tags */
     uint64_t arrived; /* when the question was complete (ns) */

@@ -13,6 +13,9 @@
 
 #include "serve/inside.h"
 
+/* Bodies up to these sizes are read on the loop's thread (some tens of microseconds); larger ones on a lane. */
+enum { SMALL_TENSORS = 8 << 10, SMALL_PICTURE = 2 << 10 };
+/* From here on a body is looked at before it is sent. */
 enum { LARGE_BODY = 64 << 10 };
 
 typedef enum route_kind {
@@ -178,21 +181,6 @@ static void say_model_ready(sw_serving *s, sw_exchange *x, const sw_model *m)
 
 /* ---- questions to a model ---- */
 
-static void refuse_request(sw_request *r, sw_status status)
-{
-    int code = sw_http_status_of(status);
-    sw_count(&r->model->metrics.refused[SW_REFUSED_INVALID], 1);
-    char text[SW_ERROR_TEXT_MAX];
-    snprintf(text, sizeof text, "%s", sw_error_text());
-    if (status == SW_UNSUPPORTED) {
-        sw_loaded_release(r->version, 1);
-        r->version = NULL;
-        say_error(r->exchange, 415, NULL, "%s", text);
-        return;
-    }
-    sw_request_fail(r, status, code == 500 ? "the request could not be read" : text);
-}
-
 /* The time that the caller gives, or the server's own where that is less. */
 static bool read_deadline(sw_serving *s, sw_request *r, const sw_http *m)
 {
@@ -227,6 +215,18 @@ static bool is_type(const sw_http *m, const char *type)
     return value && value->size >= strlen(type) && sw_span_is_nocase((sw_span){value->at, strlen(type)}, type);
 }
 
+static sw_status read_tensors(sw_request *r)
+{
+    const sw_http *http = sw_exchange_request(r->exchange);
+    return sw_infer_read(r, r->version->servable, http->body.data, http->body.size);
+}
+
+static sw_status read_picture(sw_request *r)
+{
+    const sw_http *http = sw_exchange_request(r->exchange);
+    return sw_picture_read(r, r->version->servable, http->body.data, http->body.size);
+}
+
 static void ask(sw_serving *s, sw_exchange *x, const route *at, sw_model *m)
 {
     const sw_http *http = sw_exchange_request(x);
@@ -237,26 +237,27 @@ static void ask(sw_serving *s, sw_exchange *x, const route *at, sw_model *m)
     r->arrived = sw_exchange_arrived(x);
     r->model = m;
     r->version = sw_loaded_retain(m->current);
-    const sw_servable *v = m->current->servable;
-    sw_status status;
+    r->picture = at->kind == ROUTE_PICTURE;
+    r->top = r->picture ? read_top(at->query) : 0;
+    r->read = r->picture ? read_picture : read_tensors;
+    sw_status status = SW_OK;
     const sw_span *encoding = sw_http_header_get(http, "content-encoding");
     if (encoding && !sw_span_is_nocase(*encoding, "identity"))
         status = sw_fail(SW_UNSUPPORTED, "Content-Encoding '%.*s' is not taken here; send the body as it is",
                          encoding->size > 20 ? 20 : (int)encoding->size, encoding->at);
     else if (!read_deadline(s, r, http))
         status = sw_fail(SW_INVALID, "X-Request-Timeout-Ms is a whole number of milliseconds, from 1");
-    else if (at->kind == ROUTE_PICTURE) {
-        r->picture = true;
-        r->top = read_top(at->query);
-        status = sw_picture_read(r, v, http->body.data, http->body.size);
-    } else if (sw_http_header_get(http, "inference-header-content-length") || is_type(http, "application/octet-stream"))
+    else if (!r->picture &&
+             (sw_http_header_get(http, "inference-header-content-length") || is_type(http, "application/octet-stream")))
         status = sw_fail(SW_UNSUPPORTED, "the binary tensor extension is not spoken here; send JSON");
-    else
-        status = sw_infer_read(r, v, http->body.data, http->body.size);
+    else if (http->body.size <= (r->picture ? SMALL_PICTURE : SMALL_TENSORS)) {
+        status = r->read(r);
+        r->read = NULL;
+    }
     if (status == SW_OK)
         sw_scheduler_submit(s->scheduler, r);
     else
-        refuse_request(r, status);
+        sw_request_refuse(r, status);
 }
 
 static sw_model *find_model(const sw_serving *s, sw_span name)

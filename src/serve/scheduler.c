@@ -72,14 +72,27 @@ static void forget(sw_request *r)
     r->version = NULL;
 }
 
-void sw_request_fail(sw_request *r, sw_status status, const char *text)
+static void say_error(sw_request *r, int code, const char *text)
 {
-    int code = sw_http_status_of(status);
     forget(r);
     sw_text *body = sw_exchange_body(r->exchange);
     sw_text_clear(body);
     sw_error_write(body, text);
     sw_exchange_reply(r->exchange, code, "application/json", code == 429 || code == 503 ? "Retry-After: 1\r\n" : NULL);
+}
+
+void sw_request_fail(sw_request *r, sw_status status, const char *text)
+{
+    say_error(r, sw_http_status_of(status), text);
+}
+
+void sw_request_refuse(sw_request *r, sw_status status)
+{
+    char text[SW_ERROR_TEXT_MAX];
+    int code = status == SW_UNSUPPORTED ? 415 : sw_http_status_of(status);
+    snprintf(text, sizeof text, "%s", code == 500 ? "the request could not be read" : sw_error_text());
+    sw_count(&r->model->metrics.refused[SW_REFUSED_INVALID], 1);
+    say_error(r, code, text);
 }
 
 static void drop_left(sw_request *r)
@@ -103,6 +116,17 @@ static void push(sw_queue *q, sw_request *r)
     r->next = NULL;
     *(q->last ? &q->last->next : &q->first) = r;
     q->last = r;
+    q->count++;
+    r->queued = true;
+}
+
+/* Back to where it was taken from. */
+static void push_first(sw_queue *q, sw_request *r)
+{
+    r->next = q->first;
+    r->previous = NULL;
+    *(q->first ? &q->first->previous : &q->last) = r;
+    q->first = r;
     q->count++;
     r->queued = true;
 }
@@ -263,6 +287,21 @@ static sw_model *next_model(sw_scheduler *s)
     return NULL;
 }
 
+/* Reads a large body on this lane, outside of the lock; then the request waits again, first in the queue, and may be
+ * joined by others. */
+static void read_here(sw_scheduler *s, sw_request *r)
+{
+    sw_status status = r->read(r);
+    if (status != SW_OK) {
+        sw_request_refuse(r, status);
+        return;
+    }
+    r->read = NULL;
+    pthread_mutex_lock(&s->lock);
+    push_first(&r->model->queue, r);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *lane_main(void *user)
 {
     lane *l = user;
@@ -284,7 +323,9 @@ static void *lane_main(void *user)
         atomic_fetch_add_explicit(&s->running, l->running, memory_order_relaxed);
         pthread_mutex_unlock(&s->lock);
         settle_unwanted(&unwanted);
-        if (count > 0)
+        if (count == 1 && l->batch[0]->read)
+            read_here(s, l->batch[0]);
+        else if (count > 0)
             run_batch(l, l->batch, count);
         run_is_over(l);
         pthread_mutex_lock(&s->lock);
@@ -322,7 +363,7 @@ void sw_scheduler_submit(sw_scheduler *s, sw_request *r)
 {
     sw_model *m = r->model;
     r->queued_at = sw_now_ns();
-    bool quick = sw_loaded_forecast(r->version, r->rows) < s->options.inline_ns;
+    bool quick = !r->read && sw_loaded_forecast(r->version, r->rows) < s->options.inline_ns;
     pthread_mutex_lock(&s->lock);
     if (quick && atomic_load_explicit(&s->running, memory_order_relaxed) == 0 && !m->queue.first) {
         pthread_mutex_unlock(&s->lock);

@@ -24,7 +24,8 @@ sw_status sw_scheduler_start(sw_scheduler *s);
 /* Waits until the lanes have answered what is queued, and ends them. NULL is allowed. */
 void sw_scheduler_free(sw_scheduler *s);
 
-/* Loop thread. Takes over a complete request that holds its version: it will be answered, now or later. */
+/* Loop thread. Takes over a complete request that holds its version: it will be answered, now or later. With `read`
+ * set its body is read by a lane first: a large one would keep the loop from everybody else. */
 void sw_scheduler_submit(sw_scheduler *s, sw_request *r);
 /* Loop thread: the caller of `r` has left. */
 void sw_scheduler_left(sw_scheduler *s, sw_request *r);
@@ -35,6 +36,8 @@ int sw_scheduler_runners(const sw_scheduler *s);
 /* Answers with an error: the status as HTTP says it, the text, what the status asks for (Retry-After). Lets go of the
  * version. Any thread; the request is gone afterwards. */
 void sw_request_fail(sw_request *r, sw_status status, const char *text);
+/* The same for a body that could not be read, by this thread's text: 415 for what is not taken, else as above. */
+void sw_request_refuse(sw_request *r, sw_status status);
 int sw_http_status_of(sw_status status);
 
 #endif

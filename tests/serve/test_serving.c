@@ -217,6 +217,37 @@ static void test_an_error_stays_with_its_caller(void **state)
     assert_int_equal(server_stop(s), 0);
 }
 
+/* Large bodies are read by a lane: the loop answers others meanwhile, faults are told as ever, rows are right. */
+static void test_a_large_body_is_read_beside_the_loop(void **state)
+{
+    (void)state;
+    sw_serving_options o = one_lane();
+    server *s = server_start(&o);
+    enum { ROWS = 20000 };
+    char *body = malloc(ROWS * 40 + 200), *at = body;
+    at += sprintf(at, "{\"inputs\":[{\"name\":\"x\",\"shape\":[%d,3],\"datatype\":\"FP32\",\"data\":[", ROWS);
+    for (int i = 0; i < ROWS; i++)
+        at += sprintf(at, "%s%d,%d,%d", i ? "," : "", i, i + 1, i + 2);
+    at += sprintf(at, "]}]}");
+    char head[200];
+    for (int broken = 0; broken < 2; broken++) {
+        int fd = caller_open(s->address);
+        if (broken)
+            at[-2] = '}';
+        snprintf(head, sizeof head, "POST /v2/models/row-id/infer HTTP/1.1\r\nContent-Length: %zu\r\n\r\n",
+                 (size_t)(at - body));
+        caller_say(fd, head);
+        caller_send(fd, body, (size_t)(at - body));
+        caller_hear(fd, &a);
+        assert_int_equal(a.status, broken ? 400 : 200);
+        assert_non_null(strstr(a.body, broken ? "expected" : "\"shape\":[20000,3],\"data\":[0,1,2,1,2,3,2,3,4,"));
+        close(fd);
+    }
+    assert_int_equal(server_metric(s, "slipway_rejected_total{model=\"row-id\",reason=\"invalid\"}"), 1);
+    free(body);
+    assert_int_equal(server_stop(s), 0);
+}
+
 /* ---- many callers ---- */
 
 struct crowd {
@@ -436,6 +467,7 @@ int main(void)
         cmocka_unit_test(test_a_full_queue_is_429_with_retry_after),
         cmocka_unit_test(test_deadlines_end_in_504_waiting_and_running),
         cmocka_unit_test(test_an_error_stays_with_its_caller),
+        cmocka_unit_test(test_a_large_body_is_read_beside_the_loop),
         cmocka_unit_test(test_rows_keep_their_identity_in_a_crowd),
         cmocka_unit_test(test_a_hundred_swaps_lose_no_request),
         cmocka_unit_test(test_a_version_that_does_not_load_leaves_the_old_one),
