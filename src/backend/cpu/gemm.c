@@ -97,26 +97,51 @@ static void finish_rows(const sw_simd *simd, const sw_gemm_call *g, int64_t row,
 
 /* ---- one block of c ---- */
 
+/* Columns that fill whole panels; what is left has a panel of one vector where that holds it. */
+static int64_t whole_panels(const sw_simd *simd, int64_t n)
+{
+    int64_t rest = n % simd->gemm_columns;
+    return rest > 0 && rest <= simd->width ? n - rest : n;
+}
+
+static void edge_tile(const sw_simd *simd, const float *edge, int64_t width, float *to, int64_t c_row, int64_t rows,
+                      int64_t columns, bool accumulate)
+{
+    for (int64_t r = 0; r < rows; r++)
+        if (accumulate)
+            simd->binary[SW_BINARY_ADD][SW_VECTOR_VECTOR](edge + r * width, to + r * c_row, to + r * c_row, columns);
+        else
+            memcpy(to + r * c_row, edge + r * width, sizeof *to * (size_t)columns);
+}
+
 static void block(const sw_simd *simd, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float *c, int64_t c_row,
                   bool accumulate)
 {
-    int mr = simd->gemm_rows, nr = simd->gemm_columns;
-    for (int64_t j = 0; j < n; j += nr)
+    int mr = simd->gemm_rows;
+    int64_t whole = whole_panels(simd, n);
+    for (int64_t j = 0; j < n; j += simd->gemm_columns) {
+        bool narrow = j >= whole;
+        int64_t nr = narrow ? simd->width : simd->gemm_columns, columns = smaller(nr, n - j);
+        void (*tile)(int64_t, const float *, const float *, float *, int64_t, bool) = narrow ? simd->gemm_tile_narrow : simd->gemm_tile;
         for (int64_t i = 0; i < m; i += mr) {
-            float *to = c + i * c_row + j;
-            if (i + mr <= m && j + nr <= n) {
-                simd->gemm_tile(k, a + i * k, b + j * k, to, c_row, accumulate);
+            float *to = c + i * c_row + j, edge[TILE_MAX];
+            if (i + mr <= m && columns == nr) {
+                tile(k, a + i * k, b + j * k, to, c_row, accumulate);
                 continue;
             }
-            float edge[TILE_MAX];
-            int64_t rows = smaller(mr, m - i), columns = smaller(nr, n - j);
-            simd->gemm_tile(k, a + i * k, b + j * k, edge, nr, false);
-            for (int64_t r = 0; r < rows; r++)
-                if (accumulate)
-                    simd->binary[SW_BINARY_ADD][SW_VECTOR_VECTOR](edge + r * nr, to + r * c_row, to + r * c_row, columns);
-                else
-                    memcpy(to + r * c_row, edge + r * nr, sizeof *to * (size_t)columns);
+            tile(k, a + i * k, b + j * k, edge, nr, false);
+            edge_tile(simd, edge, nr, to, c_row, smaller(mr, m - i), columns, accumulate);
         }
+    }
+}
+
+/* Packs k rows of n columns of b, in whole panels and perhaps a narrow one. */
+static void pack_columns(const sw_simd *simd, const sw_gemm_call *g, const float *b, int64_t n, int64_t k, float *to)
+{
+    int64_t whole = whole_panels(simd, n);
+    pack(simd, b, g->b_column, g->b_row, whole, k, simd->gemm_columns, to);
+    if (whole < n)
+        pack(simd, b + whole * g->b_column, g->b_column, g->b_row, n - whole, k, simd->width, to + whole * k);
 }
 
 static void multiply(const sw_simd *simd, const sw_gemm_call *g, float *scratch)
@@ -126,7 +151,7 @@ static void multiply(const sw_simd *simd, const sw_gemm_call *g, float *scratch)
         int64_t n = smaller(NC, g->n - j);
         for (int64_t p = 0; p < g->k; p += KC) {
             int64_t k = smaller(KC, g->k - p);
-            pack(simd, g->b + p * g->b_row + j * g->b_column, g->b_column, g->b_row, n, k, simd->gemm_columns, b_panel);
+            pack_columns(simd, g, g->b + p * g->b_row + j * g->b_column, n, k, b_panel);
             for (int64_t i = 0; i < g->m; i += MC) {
                 int64_t m = smaller(MC, g->m - i);
                 pack(simd, g->a + i * g->a_row + p * g->a_column, g->a_row, g->a_column, m, k, simd->gemm_rows, a_panel);

@@ -5,7 +5,7 @@
 #include "backend/cpu/kernels.h"
 #include "base/alloc.h"
 
-enum { SMALL = 1 << 20 }; /* multiplications */
+enum { SMALL = 1 << 18, SMALL_WEIGHT = 1 << 15 }; /* multiplications; elements */
 
 struct product {
     int threads;
@@ -160,7 +160,8 @@ static const char *skips(const sw_site *site)
     return sw_view_count(&site->outputs[0]) == 0 ? "no elements" : NULL;
 }
 
-/* Where a call of oneDNN costs as much as the work, ours goes first. */
+/* Where a call of oneDNN costs as much as the work, ours goes first. For a constant weight the answer must not depend on
+ * the batch: it is kept in one form for all. */
 static const char *skips_small(const sw_site *site)
 {
     const char *why = skips(site);
@@ -168,7 +169,9 @@ static const char *skips_small(const sw_site *site)
         return why;
     const sw_view *a = &site->inputs[0];
     double k = (double)a->dims[a->rank - (a->rank > 1 && sw_attr_int(site->node, "transpose_a") ? 2 : 1)];
-    return k * (double)sw_view_count(&site->outputs[0]) > SMALL ? "large enough for oneDNN" : NULL;
+    bool small = site->inputs[1].data ? sw_view_count(&site->inputs[1]) <= SMALL_WEIGHT
+                                      : k * (double)sw_view_count(&site->outputs[0]) <= SMALL;
+    return small ? NULL : "large enough for oneDNN";
 }
 
 #define KERNEL(op_, skips_)                                                                                            \

@@ -123,6 +123,8 @@ typedef struct sw_simd {
     int gemm_rows, gemm_columns;
     /* c (gemm_rows x gemm_columns) = or += the product of packed panels */
     void (*gemm_tile)(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool accumulate);
+    /* the same for `width` columns */
+    void (*gemm_tile_narrow)(int64_t k, const float *a, const float *b, float *c, int64_t ldc, bool accumulate);
     /* y += sum over 4 rows of b: y[j] += a[0] b[j] + a[1] b[ldb + j] + … */
     void (*axpy4)(const float *a, int64_t a_step, const float *b, int64_t ldb, float *y, int64_t n);
 } sw_simd;

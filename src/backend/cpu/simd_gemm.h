@@ -39,6 +39,25 @@ static void gemm_tile(int64_t k, const float *restrict a, const float *restrict 
     }
 }
 
+/* The same for at most V columns: one vector of b. */
+static void gemm_tile_narrow(int64_t k, const float *restrict a, const float *restrict b, float *restrict c, int64_t ldc,
+                             bool accumulate)
+{
+    vf t[TILE_ROWS];
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_ROWS; i++)
+        t[i] = (vf){0};
+    for (int64_t p = 0; p < k; p++, a += TILE_ROWS, b += V) {
+        vf b0 = v_load(b);
+#pragma GCC unroll 16
+        for (int i = 0; i < TILE_ROWS; i++)
+            t[i] = v_fma(v_all(a[i]), b0, t[i]);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < TILE_ROWS; i++)
+        v_store(c + i * ldc, accumulate ? t[i] + v_load(c + i * ldc) : t[i]);
+}
+
 static void axpy4(const float *a, int64_t a_step, const float *b, int64_t ldb, float *y, int64_t n)
 {
     vf a0 = v_all(a[0]), a1 = v_all(a[a_step]), a2 = v_all(a[2 * a_step]), a3 = v_all(a[3 * a_step]);

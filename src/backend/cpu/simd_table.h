@@ -62,5 +62,6 @@ const sw_simd SW_SIMD_TABLE = {
     .gemm_rows = TILE_ROWS,
     .gemm_columns = TILE_COLUMNS,
     .gemm_tile = gemm_tile,
+    .gemm_tile_narrow = gemm_tile_narrow,
     .axpy4 = axpy4,
 };
