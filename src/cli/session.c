@@ -60,6 +60,11 @@ sw_cancel *cli_cancel(cli *c)
         struct sigaction action = {.sa_handler = on_signal};
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
+        sigset_t both; /* a parent may have blocked them; nobody could stop us then */
+        sigemptyset(&both);
+        sigaddset(&both, SIGINT);
+        sigaddset(&both, SIGTERM);
+        pthread_sigmask(SIG_UNBLOCK, &both, NULL);
     }
     return c->cancel;
 }
