@@ -44,7 +44,7 @@ static void check_callers(int lanes, int team, int instances)
     for (int k = 0; k < THREADS; k++) {
         callers[k] = (struct caller){.ctx = ctx, .plan = plan};
         for (int i = 0; i < 5; i++) {
-            callers[k].inputs[i] = numbers(ctx, input_dims(cnn, i + 1), (uint32_t)(10 * k + i));
+            callers[k].inputs[i] = numbers(ctx, input_dims(cnn, team > 1 ? 30 + i : i + 1), (uint32_t)(10 * k + i));
             callers[k].expected[i] = run_plan(plan, callers[k].inputs[i], NULL);
         }
     }
@@ -106,7 +106,7 @@ static void test_the_callers_processors_are_its_own_again(void **state)
     sw_context *ctx = context_of("cpu", 2);
     sw_graph *g = forward_graph(ctx, cnn);
     sw_plan *plan = plan_of(g, (sw_compile_options){.team = sw_team_most() > 1 ? 2 : 1});
-    sw_tensor *x = numbers(ctx, input_dims(cnn, 8), 1);
+    sw_tensor *x = numbers(ctx, input_dims(cnn, 40), 1);
     cpu_set_t before, after;
     assert_int_equal(sched_getaffinity(0, sizeof before, &before), 0);
     sw_tensor_release(run_plan(plan, x, NULL));
