@@ -286,6 +286,15 @@ static void fire(sw_timer *timer)
 
 /* ---- turns ---- */
 
+/* The answer was the last one: the peer shall see its end, and be read on until he has. */
+static void say_goodbye(sw_exchange *x)
+{
+    x->said_goodbye = true;
+    if (x->tls)
+        sw_tls_goodbye(x->tls);
+    shutdown(x->watch.fd, SHUT_WR);
+}
+
 void sw_connection_run(sw_exchange *x)
 {
     for (int reads = 0;;) {
@@ -301,8 +310,8 @@ void sw_connection_run(sw_exchange *x)
             sw_connection_close(x);
             return;
         }
-        if (x->phase == PHASE_LINGER && !x->tls)
-            shutdown(x->watch.fd, SHUT_WR);
+        if (x->phase == PHASE_LINGER && !x->said_goodbye)
+            say_goodbye(x);
         if (x->phase == PHASE_IDLE && atomic_load_explicit(&x->server->closing, memory_order_relaxed)) {
             sw_connection_close(x);
             return;

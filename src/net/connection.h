@@ -36,6 +36,7 @@ struct sw_exchange {
     bool hung_up;  /* the loop's: the peer will send no more */
     bool lost;     /* the loop's: bytes of a later request found no memory; ends after this answer */
     bool writing;  /* the loop's: it holds the exchange and waits for room in the socket */
+    bool said_goodbye; /* the loop's: our side is shut */
     bool trimmed;  /* the loop's: idle memory was given back */
     sw_phase phase;
     uint64_t since; /* when the phase began */

@@ -208,13 +208,18 @@ sw_tls_session *sw_tls_connect(sw_tls *tls, int fd, const char *host)
     return session;
 }
 
+void sw_tls_goodbye(sw_tls_session *session)
+{
+    if (!session->broken && SSL_is_init_finished(session->ssl) && !(SSL_get_shutdown(session->ssl) & SSL_SENT_SHUTDOWN))
+        SSL_shutdown(session->ssl);
+    ERR_clear_error();
+}
+
 void sw_tls_end(sw_tls_session *session)
 {
     if (!session)
         return;
-    if (!session->broken && SSL_is_init_finished(session->ssl))
-        SSL_shutdown(session->ssl);
-    ERR_clear_error();
+    sw_tls_goodbye(session);
     SSL_free(session->ssl);
     sw_free(session->ctx, session);
 }

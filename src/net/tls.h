@@ -24,6 +24,8 @@ void sw_tls_free(sw_tls *tls); /* NULL is allowed; after its sessions */
 sw_tls_session *sw_tls_accept(sw_tls *tls, int fd);
 /* The peer must prove to be `host`. */
 sw_tls_session *sw_tls_connect(sw_tls *tls, int fd, const char *host);
+/* Tells the peer that nothing more will be written (once, without waiting for his answer). */
+void sw_tls_goodbye(sw_tls_session *session);
 void sw_tls_end(sw_tls_session *session); /* says goodbye if it can; NULL is allowed */
 
 ssize_t sw_tls_read(sw_tls_session *session, void *bytes, size_t size);

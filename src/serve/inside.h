@@ -34,6 +34,7 @@ struct sw_serving {
     sw_post handover;
     sw_model *handover_model;
     sw_loaded *handover_version;
+    sw_loaded *handover_old; /* what it replaced, on its way back to be freed */
     sw_error fatal;
 };
 

@@ -5,6 +5,7 @@
  * no request can fall between two versions. A version that fails to load is not tried again until the source wants
  * another one, or after a while when reading it failed (the network, the disk). */
 #include <errno.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,14 +25,13 @@ static void put_in_place(sw_post *post)
     sw_loaded *old = m->current;
     m->current = serving->handover_version;
     serving->handover_version = NULL;
+    serving->handover_old = old;
     pthread_cond_broadcast(&serving->changed);
     pthread_mutex_unlock(&serving->lock);
-    if (old) {
-        sw_loaded_release(old, 1);
+    if (old)
         sw_count(&m->metrics.reloads, 1);
-    } else {
+    else
         atomic_fetch_add_explicit(&serving->models_ready, 1, memory_order_release);
-    }
     sw_log_info(serving->ctx, "%s: serving version %lld", m->name, (long long)m->current->servable->version);
 }
 
@@ -44,7 +44,15 @@ static void hand_over(sw_serving *serving, sw_model *m, sw_loaded *v)
     sw_loop_post(serving->loop, &serving->handover);
     while (serving->handover_version && !serving->stopping)
         pthread_cond_wait(&serving->changed, &serving->lock);
+    sw_loaded *old = serving->handover_old;
+    serving->handover_old = NULL;
     pthread_mutex_unlock(&serving->lock);
+    /* Here and not on the loop's thread: giving back a large model takes a while. What the allocator keeps of it goes
+     * back to the system too, or memory would grow with every version. */
+    if (old) {
+        sw_loaded_release(old, 1);
+        malloc_trim(0);
+    }
 }
 
 static sw_status bring(sw_serving *serving, sw_model *m, int64_t number, sw_loaded **version)
@@ -150,5 +158,7 @@ void sw_loader_stop(sw_serving *serving)
     serving->loader_started = false;
     if (serving->handover_version)
         sw_loaded_release(serving->handover_version, 1);
-    serving->handover_version = NULL;
+    if (serving->handover_old)
+        sw_loaded_release(serving->handover_old, 1);
+    serving->handover_version = serving->handover_old = NULL;
 }

@@ -138,6 +138,41 @@ static void test_a_tls_server_survives_what_is_no_tls(void **state)
     stop(s);
 }
 
+static void farewell(sw_post *post);
+static sw_server *parting;
+
+/* "Connection: close" over TLS: the caller sees the end at once and not when somebody's patience is over. */
+static void test_a_tls_connection_ends_with_its_last_answer(void **state)
+{
+    (void)state;
+    struct site *s = start(true);
+    sw_post post = {.run = farewell};
+    parting = s->server;
+    sw_loop_post(s->loop, &post);
+    sw_tls *tls = sw_tls_new_client(s->ctx, certificate);
+    int fd = caller_open(s->address);
+    sw_tls_session *session = sw_tls_connect(tls, fd, "localhost");
+    static const char request[] = "POST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\nz";
+    char answer[1000];
+    assert_int_equal(sw_tls_write(session, request, sizeof request - 1), sizeof request - 1);
+    ssize_t n = 0, got;
+    while ((got = sw_tls_read(session, answer + n, sizeof answer - 1 - (size_t)n)) > 0)
+        n += got;
+    assert_int_equal(got, 0); /* an orderly end, while we have not closed */
+    answer[n] = 0;
+    assert_non_null(strstr(answer, "Connection: close\r\n"));
+    sw_tls_end(session);
+    sw_tls_free(tls);
+    close(fd);
+    stop(s);
+}
+
+static void farewell(sw_post *post)
+{
+    (void)post;
+    sw_server_farewell(parting);
+}
+
 static void test_bad_certificates_are_named(void **state)
 {
     (void)state;
@@ -219,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_over_tls_both_ways_large),
         cmocka_unit_test(test_a_tls_server_survives_what_is_no_tls),
+        cmocka_unit_test(test_a_tls_connection_ends_with_its_last_answer),
         cmocka_unit_test(test_bad_certificates_are_named),
         cmocka_unit_test(test_a_file_is_fetched_whole_or_not_at_all),
         cmocka_unit_test(test_what_may_pass_is_tried_again),

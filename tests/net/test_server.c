@@ -310,6 +310,28 @@ static void test_an_answer_larger_than_the_socket_arrives_whole(void **state)
     stop(f);
 }
 
+static void test_a_caller_who_does_not_read_is_let_go(void **state)
+{
+    (void)state;
+    sw_server_options options = SW_SERVER_DEFAULTS;
+    options.write_ms = 100;
+    options.bytes_per_ms = 1 << 20;
+    struct fixture *f = start(&options);
+    enum { SIZE = 24 << 20 };
+    char *body = calloc(1, SIZE), head[128];
+    int fd = caller_open(f->address);
+    snprintf(head, sizeof head, "POST /echo HTTP/1.1\r\nContent-Length: %d\r\n\r\n", SIZE);
+    caller_say(fd, head);
+    caller_send(fd, body, SIZE);
+    for (int i = 0; i < 2000 && sw_server_connections(f->server) > 0; i++)
+        usleep(5000);
+    assert_int_equal(sw_server_connections(f->server), 0);
+    assert_int_equal(sw_server_count(f->server)->timeouts, 1);
+    close(fd);
+    free(body);
+    stop(f);
+}
+
 static void close_server(sw_post *post)
 {
     struct fixture *f = (struct fixture *)((char *)post - offsetof(struct fixture, post));
@@ -379,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_refusals_are_answers_even_to_a_caller_who_goes_on_sending),
         cmocka_unit_test(test_slow_callers_are_answered_and_let_go),
         cmocka_unit_test(test_an_answer_larger_than_the_socket_arrives_whole),
+        cmocka_unit_test(test_a_caller_who_does_not_read_is_let_go),
         cmocka_unit_test(test_farewell_and_close_lose_nobody),
         cmocka_unit_test(test_one_connection_too_many_gets_a_503),
         cmocka_unit_test(test_addresses),

@@ -225,6 +225,26 @@ static void *ask_on(void *user)
     return NULL;
 }
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1 /* what is freed is kept for a while */
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+static long resident_kib(void)
+{
+    char line[200];
+    long kib = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        sscanf(line, "VmRSS: %ld", &kib);
+    if (f)
+        fclose(f);
+    return kib;
+}
+
 static void test_an_alias_moved_a_hundred_times_loses_no_request(void **state)
 {
     (void)state;
@@ -247,12 +267,15 @@ static void test_an_alias_moved_a_hundred_times_loses_no_request(void **state)
     for (int i = 0; i < 16; i++)
         pthread_create(&threads[i], NULL, ask_on, &c);
     uint64_t held = 0;
+    long resident = 0;
     for (int i = 0; i < 100; i++) {
         assert_int_equal(sw_alias_set(store, "light", "live", 1 + (i + 1) % 2), SW_OK);
         while (server_metric(s, "slipway_model_version{model=\"light\"}") != 1 + (i + 1) % 2)
             usleep(500);
-        if (i == 9)
+        if (i == 9) {
             held = sw_context_bytes(ctx);
+            resident = resident_kib();
+        }
     }
     atomic_store(&c.stop, true);
     for (int i = 0; i < 16; i++)
@@ -262,6 +285,9 @@ static void test_an_alias_moved_a_hundred_times_loses_no_request(void **state)
     assert_int_equal(server_metric(s, "slipway_reloads_total{model=\"light\"}"), 100);
     /* 90 versions later as much is held as before: what was swapped out was freed. */
     assert_true(sw_context_bytes(ctx) < held + (4 << 20));
+    long grown = resident_kib() - resident;
+    if (!SANITIZED && grown > 8 << 10)
+        fail_msg("90 versions left %ld KiB behind", grown);
     end_serving(s);
     sw_store_close(store);
     sw_context_free(ctx);
@@ -288,6 +314,37 @@ static void test_steady_requests_to_a_plan_allocate_nothing(void **state)
     assert_int_equal(sw_alloc_calls(ctx), calls);
     close(fd);
     end_serving(s);
+    sw_context_free(ctx);
+}
+
+/* Decoding, resampling, running, naming: whatever allocation fails on the way, the caller is told. */
+static void test_running_out_of_memory_over_a_picture_is_a_status(void **state)
+{
+    (void)state;
+    char path[200];
+    snprintf(path, sizeof path, "%s/memory.onnx", folder);
+    sw_context *ctx = new_context();
+    write_model(ctx, path, 1);
+    int refused = 0;
+    for (uint64_t nth = 1, answered = 0; !answered; nth++) {
+        sw_source *source;
+        assert_int_equal(sw_source_file(ctx, path, &source), SW_OK);
+        server *s = serve_source(ctx, "light", source);
+        int fd = caller_open(s->address);
+        caller_ask(fd, "GET", "/v2/health/live", "", ""); /* the connection is there */
+        caller_hear(fd, &a);
+        sw_alloc_fail_at(ctx, nth);
+        ask_picture(fd, 250, 9);
+        caller_hear(fd, &a);
+        bool failed = sw_alloc_failed(ctx);
+        sw_alloc_fail_at(ctx, 0);
+        assert_int_equal(a.status, failed ? 503 : 200);
+        refused += failed;
+        answered = !failed;
+        close(fd);
+        end_serving(s);
+    }
+    assert_true(refused > 5);
     sw_context_free(ctx);
 }
 
@@ -330,6 +387,7 @@ int main(void)
         cmocka_unit_test(test_a_file_is_served_as_pictures_and_arrays),
         cmocka_unit_test(test_an_alias_moved_a_hundred_times_loses_no_request),
         cmocka_unit_test(test_steady_requests_to_a_plan_allocate_nothing),
+        cmocka_unit_test(test_running_out_of_memory_over_a_picture_is_a_status),
         cmocka_unit_test(test_names_and_kinds_of_targets),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
