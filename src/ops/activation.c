@@ -51,6 +51,19 @@ const sw_op sw_op_relu = {
     .samples = &activation_samples,
 };
 
+/* One slope for each y: nothing broadcasts here. */
+static sw_status relu_grad_infer(sw_infer *infer)
+{
+    const sw_type *dy = sw_infer_type(infer, 0), *y = sw_infer_type(infer, 1);
+    if (dy->rank < 0 || y->rank < 0)
+        return sw_infer_unknown(infer);
+    SW_TRY(sw_infer_rank(infer, 0, y->rank, y->rank));
+    for (int i = 0; i < y->rank; i++)
+        SW_TRY(sw_infer_agree(infer, dy->dims[i], y->dims[i], "dims of dy and y"));
+    sw_infer_copy(infer, 0, y);
+    return SW_OK;
+}
+
 static double relu_slope(double dy, double y) { return y > 0 ? dy : 0; }
 static sw_status relu_grad_reference(const sw_call *call)
 {
@@ -62,7 +75,11 @@ static sw_status relu_grad_grad(sw_graph *g, const sw_node *n, sw_value *const *
     dx[0] = sw_binary_of(g, "ReluGrad", dy[0], sw_node_input(n, 1));
     return sw_graph_status(g);
 }
-static const sw_sample relu_grad_items[] = {{.note = "matrix", .inputs_count = 2, .dims = {{2, {3, 7}}, {2, {3, 7}}}}};
+static const sw_sample relu_grad_items[] = {
+    {.note = "matrix", .inputs_count = 2, .dims = {{2, {3, 7}}, {2, {3, 7}}}},
+    {.note = "scalar", .inputs_count = 2, .dims = {{0}, {0}}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{2, {3, 0}}, {2, {3, 0}}}},
+};
 static const sw_op_samples relu_grad_samples = SW_SAMPLES(relu_grad_items);
 
 const sw_op sw_op_relu_grad = {
@@ -71,7 +88,8 @@ const sw_op sw_op_relu_grad = {
     .doc = "dy where y > 0, else 0: the gradient of Relu by its output.",
     .inputs = {{"dy", SW_FLOATING}, {"y", SW_SAME_AS("dy"), .flags = SW_PORT_NO_GRADIENT}},
     .outputs = {{"dx", SW_SAME_AS("dy")}},
-    ACTIVATION,
+    .infer = relu_grad_infer,
+    .flags = SW_ELEMENTWISE | SW_DETERMINISTIC | SW_IN_PLACE_FIRST,
     .grad = {SW_GRAD_RULE, relu_grad_grad, SW_KEEP_INPUT(1)},
     .cost = sw_cost_elementwise,
     .reference = relu_grad_reference,
@@ -241,6 +259,7 @@ static sw_status gelu_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 }
 
 static const sw_sample gelu_items[] = {
+    {.note = "a scalar", .inputs_count = 1, .dims = {{0}}},
     {.note = "exact", .inputs_count = 1, .dims = {{2, {3, 7}}}, .low = -4, .high = 4},
     {.note = "by tanh",
      .inputs_count = 1,

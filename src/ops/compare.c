@@ -107,6 +107,8 @@ LOGIC_BODY(xor)
 static const sw_sample logic_items[] = {
     {.note = "equal dims", .inputs_count = 2, .dims = {{2, {3, 5}}, {2, {3, 5}}}},
     {.note = "both ways", .inputs_count = 2, .dims = {{3, {2, 1, 4}}, {2, {3, 1}}}},
+    {.note = "scalar", .inputs_count = 2, .dims = {{0}, {2, {2, 3}}}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {1, {3}}}},
 };
 static const sw_op_samples logic_samples = SW_SAMPLES(logic_items);
 
@@ -203,6 +205,7 @@ static sw_status where_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, 
 }
 
 static const sw_sample where_items[] = {
+    {.note = "nothing", .inputs_count = 3, .dims = {{1, {1}}, {2, {0, 3}}, {1, {3}}}},
     {.note = "equal dims", .inputs_count = 3, .dims = {{2, {3, 5}}, {2, {3, 5}}, {2, {3, 5}}}},
     {.note = "all ways", .inputs_count = 3, .dims = {{2, {3, 1}}, {1, {4}}, {3, {2, 1, 1}}}},
     {.note = "scalar condition", .inputs_count = 3, .dims = {{0}, {2, {2, 3}}, {2, {2, 3}}}},

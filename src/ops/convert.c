@@ -145,6 +145,13 @@ static sw_status cast_grad(sw_graph *g, const sw_node *n, sw_value *const *dy, s
 }
 
 static const sw_sample cast_items[] = {
+    {.note = "a scalar", .inputs_count = 1, .dims = {{0}}, SW_WITH(SW_SET_DTYPE("to", SW_F64)), .dtype = {SW_F64}},
+    {.note = "nothing",
+     .inputs_count = 1,
+     .dims = {{2, {0, 3}}},
+     SW_WITH(SW_SET_DTYPE("to", SW_I8)),
+     .dtype = {SW_F32},
+     .smooth_off = true},
     {.note = "f64 to f64",
      .inputs_count = 1,
      .dims = {{2, {3, 5}}},

@@ -261,6 +261,8 @@ static sw_status binary_cross_entropy_grad(sw_graph *g, const sw_node *n, sw_val
 }
 
 static const sw_sample binary_cross_entropy_items[] = {
+    {.note = "scalars", .inputs_count = 2, .dims = {{0}, {0}}},
+    {.note = "nothing", .inputs_count = 2, .dims = {{2, {0, 3}}, {2, {0, 3}}}},
     {.note = "rows", .inputs_count = 2, .dims = {{2, {4, 3}}, {2, {4, 3}}}, .low = 0.1, .high = 0.9},
     {.note = "one target for all", .inputs_count = 2, .dims = {{2, {4, 3}}, {1, {1}}}},
 };

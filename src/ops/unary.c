@@ -20,6 +20,7 @@ static const sw_sample unary_items[] = {
 static const sw_op_samples unary_samples = SW_SAMPLES(unary_items);
 
 static const sw_sample positive_items[] = {
+    {.note = "nothing", .inputs_count = 1, .dims = {{2, {4, 0}}}},
     {.note = "positive", .inputs_count = 1, .dims = {{2, {3, 7}}}, .low = 0.1, .high = 3},
     {.note = "scalar", .inputs_count = 1, .dims = {{0}}, .low = 0.1, .high = 3},
 };

@@ -234,10 +234,64 @@ static void rule_with_symbols(sw_context *ctx, const struct place *p)
 
 static void test_rules_work_on_symbols(void **state) { each_sample(*state, rule_with_symbols); }
 
+/* ---- gradients of gradients ---- */
+
+/* sum of r * d/dx of the mean of tanh(conv(x, w) w2)^2, with everything in f64; `wrt` gets its own gradients when
+ * given. */
+static double slope_sum(sw_context *ctx, sw_tensor *const *t, sw_tensor **second)
+{
+    sw_graph *g = sw_graph_new(ctx, SW_EAGER);
+    sw_value *x = sw_input(g, t[0]), *w = sw_input(g, t[1]), *w2 = sw_input(g, t[2]), *r = sw_input(g, t[3]), *first,
+             *wrt[] = {x, w, w2}, *got[3];
+    sw_window window = {.axes = 2, .strides = {2, 1}, .pads_begin = {1, 0}};
+    sw_value *h = sw_sigmoid(g, sw_conv(g, x, w, SW_NONE, &window));
+    sw_value *y = sw_tanh(g, sw_matmul(g, sw_flatten(g, h, 1), w2));
+    sw_value *loss = sw_reduce_mean(g, sw_mul(g, y, y), 0, NULL, false);
+    sw_grad(g, loss, SW_NONE, &x, 1, &first);
+    sw_value *sum = sw_reduce_sum(g, sw_mul(g, first, r), 0, NULL, false);
+    if (second)
+        sw_grad(g, sum, SW_NONE, wrt, 3, got);
+    if (!sw_ok(g))
+        fail_msg("%s", sw_graph_error(g));
+    for (int i = 0; second && i < 3; i++)
+        second[i] = sw_tensor_retain(sw_value_tensor(got[i]));
+    double result = sw_tensor_get(sw_value_tensor(sum), 0);
+    sw_graph_free(g);
+    return result;
+}
+
+static void test_gradients_can_be_differentiated_again(void **state)
+{
+    sw_context *ctx = *state;
+    sw_dims dims[] = {SW_DIMS(2, 1, 4, 4), SW_DIMS(2, 1, 2, 3), SW_DIMS(8, 3), SW_DIMS(2, 1, 4, 4)};
+    sw_tensor *t[4], *second[3];
+    for (int i = 0; i < 4; i++) {
+        t[i] = sw_tensor_new(ctx, SW_F64, dims[i]);
+        for (int64_t k = 0; k < sw_tensor_count(t[i]); k++)
+            sw_tensor_set(t[i], k,
+                          2 * sw_random_double((sw_random_address){.seed = 3, .stream = (uint32_t)i}, (uint64_t)k) - 1);
+    }
+    slope_sum(ctx, t, second);
+    for (int i = 0; i < 3; i++)
+        for (int64_t k = 0; k < sw_tensor_count(t[i]); k++) {
+            double *element = (double *)sw_tensor_data(t[i]) + k, at = *element;
+            *element = at + 1e-5;
+            double above = slope_sum(ctx, t, NULL);
+            *element = at - 1e-5;
+            double expected = (above - slope_sum(ctx, t, NULL)) / 2e-5, got = sw_tensor_get(second[i], k);
+            *element = at;
+            if (!(fabs(got - expected) <= 1e-7 * (1 + fabs(expected))))
+                fail_msg("input %d, element %lld: %.9g, differences say %.9g", i, (long long)k, got, expected);
+        }
+    release_all(t, 4);
+    release_all(second, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_rule_agrees_with_differences, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_gradients_can_be_differentiated_again, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_rules_read_only_what_is_kept, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_rules_work_on_symbols, open_context, close_context),
     };

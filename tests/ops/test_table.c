@@ -33,6 +33,32 @@ static void test_every_row_has_samples_and_a_cost(void **state)
     }
 }
 
+/* What the walks lean on: each elementwise row is walked with a scalar, with no elements and, where it can,
+ * broadcasting. */
+static void test_elementwise_rows_have_the_edge_samples(void **state)
+{
+    sw_context *ctx = *state;
+    for (int i = 0; i < sw_op_count(ctx); i++) {
+        const sw_op *op = sw_op_at(ctx, i);
+        bool alone = op->inputs[1].name == NULL || strcmp(op->name, "ReluGrad") == 0, scalar = false, nothing = false,
+             broadcast = alone;
+        if (!(op->flags & SW_ELEMENTWISE) || op->flags & SW_LEAF)
+            continue;
+        for (int k = 0; k < op->samples->count; k++) {
+            const sw_sample *sample = &op->samples->items[k];
+            for (int n = 0; n < sample->inputs_count; n++) {
+                scalar |= sample->dims[n].rank == 0;
+                broadcast |= n > 0 && !sw_dims_equal(sample->dims[n], sample->dims[0]);
+                for (int d = 0; d < sample->dims[n].rank; d++)
+                    nothing |= sample->dims[n].dim[d] == 0;
+            }
+        }
+        if (!scalar || !nothing || !broadcast)
+            fail_msg("%s: no sample%s%s%s", op->name, scalar ? "" : " with a scalar",
+                     nothing ? "" : " with no elements", broadcast ? "" : " that broadcasts");
+    }
+}
+
 /* ---- what it gives ---- */
 
 static void same_twice(sw_context *ctx, const struct place *p)
@@ -290,6 +316,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_row_is_documented_and_speaks_of_its_gradient, open_context,
                                         close_context),
         cmocka_unit_test_setup_teardown(test_every_row_has_samples_and_a_cost, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_elementwise_rows_have_the_edge_samples, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_same_inputs_give_same_bits, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_strides_do_not_matter, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_every_dtype_is_the_wide_result_rounded_once, open_context, close_context),
