@@ -114,6 +114,43 @@ static void strides_do_not_matter(sw_context *ctx, const struct place *p)
 
 static void test_strides_do_not_matter(void **state) { each_sample(*state, strides_do_not_matter); }
 
+/* A row that says so may write output 0 over input 0: plans do that with any body, the reference too. */
+static void overwriting_is_safe(sw_context *ctx, const struct place *p)
+{
+    sw_tensor *inputs[SW_MAX_PORTS], *expected[SW_MAX_PORTS];
+    if (!(p->op->flags & SW_IN_PLACE_FIRST))
+        return;
+    make_inputs(ctx, p, SW_F32, 1, inputs);
+    int count = compute(ctx, p, inputs, expected);
+    bool fits = sw_dims_equal(sw_tensor_dims(inputs[0]), sw_tensor_dims(expected[0])) &&
+                sw_tensor_dtype(inputs[0]) == sw_tensor_dtype(expected[0]);
+    sw_graph *g = sw_graph_new(ctx, SW_EAGER);
+    sw_value *in[SW_MAX_PORTS], *out[SW_MAX_PORTS] = {0};
+    add_node(g, p, inputs, in, out);
+    sw_view views[2 * SW_MAX_PORTS], *outputs = views + p->sample->inputs_count;
+    for (int i = 0; i < p->sample->inputs_count; i++)
+        views[i] = sw_view_of(inputs[i]);
+    for (int i = 0; i < count; i++)
+        outputs[i] = sw_view_of(sw_value_tensor(out[i]));
+    outputs[0].data = views[0].data;
+    sw_call call = {.ctx = ctx,
+                    .node = out[0]->node,
+                    .inputs = views,
+                    .inputs_count = p->sample->inputs_count,
+                    .outputs = outputs,
+                    .outputs_count = count};
+    if (fits && (p->op->reference(&call) != SW_OK || !same_bits(inputs[0], expected[0])))
+        fail_msg("%s: another result when written over its first input", place_text(p));
+    sw_graph_free(g);
+    release_all(expected, count);
+    release_all(inputs, p->sample->inputs_count);
+}
+
+static void test_rows_that_may_overwrite_their_input_give_the_same(void **state)
+{
+    each_sample(*state, overwriting_is_safe);
+}
+
 /* ---- every element type ---- */
 
 /* Computes with `dtype` at the deciding port `port` and with the widest type of its class, from equal numbers. */
@@ -319,6 +356,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_elementwise_rows_have_the_edge_samples, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_same_inputs_give_same_bits, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_strides_do_not_matter, open_context, close_context),
+        cmocka_unit_test_setup_teardown(test_rows_that_may_overwrite_their_input_give_the_same, open_context,
+                                        close_context),
         cmocka_unit_test_setup_teardown(test_every_dtype_is_the_wide_result_rounded_once, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_symbolic_dims_agree_with_concrete_ones, open_context, close_context),
         cmocka_unit_test_setup_teardown(test_costs_are_finite_and_cover_what_is_written, open_context, close_context),
