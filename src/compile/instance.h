@@ -62,6 +62,8 @@ sw_status sw_instance_prepare(sw_program *program, int segment, const int64_t *s
 void sw_instance_free(sw_program *program, sw_instance *instance);
 /* packing.c: keeps what `prepared` asks for; gives plain weights back that nobody needs any more. */
 sw_status sw_weights_pack(sw_program *program, const sw_site *site, const sw_kernel *kernel, sw_prepared *prepared);
+/* False when the plain form of a weight that the node reads is gone and the kernel is not the one that packed it. */
+bool sw_weights_allow(const sw_program *program, const sw_node *node, const sw_kernel *kernel);
 void sw_weights_release_plain(sw_program *program, const sw_instance *instance);
 
 #endif

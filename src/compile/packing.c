@@ -2,6 +2,8 @@
  *
  * The first preparation that asks for a form gets it; every later one is shown it. When each step that reads a
  * weight reads the packed form, the plain one goes. All of this runs under the program's `preparing` lock. */
+#include <string.h>
+
 #include "compile/instance.h"
 
 static void drop_form(sw_program *p, sw_packed *pack)
@@ -47,8 +49,7 @@ sw_status sw_weights_pack(sw_program *program, const sw_site *site, const sw_ker
     return status;
 }
 
-/* Whether every step of this instance that reads the constant reads its packed form. Other instances choose the same
- * kernels: verdicts do not depend on the batch. */
+/* Whether every step of this instance that reads the constant reads its packed form. */
 static bool only_packed(const sw_program *p, const sw_instance *instance, const sw_value *constant)
 {
     for (int i = 0; i < instance->steps_count; i++) {
@@ -68,16 +69,40 @@ static bool only_packed(const sw_program *p, const sw_instance *instance, const 
     return true;
 }
 
+/* Instances for other dims may have another kernel, which reads the plain form. */
+static bool nobody_reads_plain(sw_program *p, const sw_instance *made, const sw_value *constant)
+{
+    bool nobody = only_packed(p, made, constant);
+    pthread_mutex_lock(&p->lock);
+    for (const sw_instance *i = p->segments[made->segment].instances; i && nobody; i = i->next)
+        nobody = only_packed(p, i, constant);
+    pthread_mutex_unlock(&p->lock);
+    return nobody;
+}
+
 void sw_weights_release_plain(sw_program *program, const sw_instance *instance)
 {
+    enum { SMALL = 65536 }; /* not worth it: other dims may like a kernel that reads it plain */
     if (program->segments_count > 1) /* another segment may read it */
         return;
     for (sw_node *n = sw_graph_first(program->graph); n; n = n->next) {
         sw_value *v = n->outputs_count ? n->outputs[0] : sw_none;
-        if (v == sw_none || !v->tensor || !program->packed[v->id].pack.kernel || !only_packed(program, instance, v))
+        if (v == sw_none || !v->tensor || !program->packed[v->id].pack.kernel ||
+            sw_tensor_bytes(v->tensor) <= SMALL || !nobody_reads_plain(program, instance, v))
             continue;
         sw_tensor_release(v->tensor);
         v->tensor = NULL;
         program->packed[v->id].released = true;
     }
+}
+
+/* ---- choosing among those who can read the weights as they are kept ---- */
+bool sw_weights_allow(const sw_program *program, const sw_node *node, const sw_kernel *kernel)
+{
+    for (int i = 0; i < node->inputs_count; i++) {
+        const sw_packed_weight *w = node->inputs[i] == sw_none ? NULL : &program->packed[node->inputs[i]->id];
+        if (w && w->released && (w->op != node->op || strcmp(w->pack.kernel, kernel->name) != 0))
+            return false;
+    }
+    return true;
 }

@@ -46,6 +46,8 @@ sw_tensor *sw_value_constant(const sw_value *value);
 sw_node *sw_value_only_user(const sw_value *value);
 /* True when every element of the constant equals `number`. */
 bool sw_value_is_all(const sw_value *value, double number);
+/* Whether the row can be computed at all: by a kernel made for it, or by its reference body. */
+bool sw_backend_computes(const sw_backend *backend, const sw_op *op);
 /* The row's port for input or output `index`: the last one stands for all that follow when it is variadic. */
 const sw_port *sw_port_at(const sw_port *ports, int index);
 /* Whether the node reads the contents of input `index`: it is given, and not for its dims alone. */

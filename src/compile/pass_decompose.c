@@ -20,7 +20,7 @@ static sw_status run(sw_compiling *c)
 {
     for (sw_node *node = sw_graph_first(c->g), *next; node; node = next) {
         next = node->next;
-        if (node->op->decompose && !node->op->reference && !c->backend->candidates(c->backend, node->op->name))
+        if (node->op->decompose && !sw_backend_computes(c->backend, node->op))
             SW_TRY(decompose(c, node));
     }
     return SW_OK;

@@ -86,6 +86,15 @@ bool sw_value_is_all(const sw_value *value, double number)
     return true;
 }
 
+bool sw_backend_computes(const sw_backend *backend, const sw_op *op)
+{
+    const sw_kernel *const *candidates = backend->candidates(backend, op->name);
+    for (; candidates && *candidates; candidates++)
+        if (strcmp((*candidates)->op, op->name) == 0)
+            return true;
+    return op->reference != NULL;
+}
+
 const sw_port *sw_port_at(const sw_port *ports, int index)
 {
     int i = 0;

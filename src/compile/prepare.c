@@ -141,15 +141,41 @@ static void estimate(struct preparing *r, sw_instance_step *at)
     at->threads = pays ? r->p->options.team : 1;
 }
 
-/* Every kernel reads plain memory unless it said that it takes another layout, and reference bodies never do. */
-static sw_status choose(struct preparing *r, const sw_site *site, sw_instance_step *at)
+/* A backend that shows only some of another's candidates. */
+struct shown {
+    sw_backend backend;
+    const sw_kernel *list[SW_MAX_PORTS];
+};
+
+static const sw_kernel *const *list_shown(const sw_backend *backend, const char *op)
 {
-    sw_status status = sw_kernel_choose(r->p->backend, site, &at->kernel, &at->prepared);
+    (void)op;
+    return ((const struct shown *)backend->user)->list;
+}
+
+/* Asks the candidates that can read the node's weights in the form that the program keeps them in. */
+static sw_status choose_from(const struct preparing *r, const sw_backend *backend, const sw_site *site, sw_instance_step *at)
+{
+    struct shown shown = {.backend = *backend};
+    const sw_kernel *const *all = backend->candidates(backend, site->node->op->name);
+    int count = 0;
+    for (; all && *all && count < SW_MAX_PORTS - 1; all++)
+        if (sw_weights_allow(r->p, site->node, *all))
+            shown.list[count++] = *all;
+    shown.backend.candidates = list_shown;
+    shown.backend.user = &shown;
+    return sw_kernel_choose(&shown.backend, site, &at->kernel, &at->prepared);
+}
+
+/* Reference bodies, the last resort, read plain memory only. */
+static sw_status choose(const struct preparing *r, const sw_site *site, sw_instance_step *at)
+{
+    sw_status status = choose_from(r, r->p->backend, site, at);
     bool again = status == SW_UNSUPPORTED && r->p->last_resort && r->p->last_resort != r->p->backend;
     for (int i = 0; i < site->inputs_count; i++)
-        again &= site->inputs[i].layout == SW_LAYOUT_PLAIN && !(site->packed[i] && !site->inputs[i].data);
+        again &= site->inputs[i].layout == SW_LAYOUT_PLAIN;
     if (again)
-        status = sw_kernel_choose(r->p->last_resort, site, &at->kernel, &at->prepared);
+        status = choose_from(r, r->p->last_resort, site, at);
     if (status != SW_OK) { /* nothing was prepared that would have to be released */
         at->kernel = NULL;
         at->prepared = (sw_prepared){0};
@@ -172,19 +198,6 @@ static bool makes_nothing(const struct preparing *r, const sw_instance_step *at)
                                       sw_view_count(&r->instance->views[at->outputs + i]) > 0))
             return false;
     return true;
-}
-
-/* A weight whose plain form is gone serves the kernel that packed it and no other. */
-static sw_status check_packed(const struct preparing *r, const sw_instance_step *at)
-{
-    const sw_node *n = at->step->node;
-    for (int i = 0; i < at->inputs_count; i++) {
-        const sw_packed_weight *w = n->inputs[i] == sw_none ? NULL : &r->p->packed[n->inputs[i]->id];
-        if (w && w->released && strcmp(w->pack.kernel, at->kernel->name) != 0)
-            return sw_fail(SW_UNSUPPORTED, "'%s': kernel '%s' would compute it for these dims, but its weight is kept for '%s'",
-                           sw_node_name(n), at->kernel->name, w->pack.kernel);
-    }
-    return SW_OK;
 }
 
 static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
@@ -212,7 +225,6 @@ static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
     if (p->use_threads)
         p->use_threads(before);
     SW_TRY(status);
-    SW_TRY(check_packed(r, at));
     SW_TRY(sw_weights_pack(p, &site, at->kernel, &at->prepared));
     for (int i = 0; i < at->inputs_count; i++) {
         const sw_packed_weight *w = n->inputs[i] == sw_none ? NULL : &p->packed[n->inputs[i]->id];

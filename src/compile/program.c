@@ -124,9 +124,7 @@ static sw_status check_kernels(sw_program *p)
     sw_text_init(&missing, p->ctx);
     int count = 0;
     for (sw_node *n = sw_graph_first(p->graph); n; n = n->next) {
-        bool own = p->backend->candidates(p->backend, n->op->name) != NULL;
-        bool body = n->op->reference && p->last_resort;
-        if ((n->op->flags & SW_LEAF) || sw_node_is(n, "Assign") || own || body)
+        if ((n->op->flags & SW_LEAF) || sw_node_is(n, "Assign") || sw_backend_computes(p->backend, n->op))
             continue;
         sw_text_addf(&missing, "%s'%s' (%s)", count++ ? ", " : "", sw_node_name(n), n->op->name);
     }
