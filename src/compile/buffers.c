@@ -199,8 +199,8 @@ sw_status sw_program_buffers(sw_program *program)
     size_t values = (size_t)p->values_count + 1;
     struct buffers b = {p, sw_arena_array(p->arena, values, sizeof *b.last_use)};
     p->buffer_of = sw_arena_array(p->arena, values, sizeof *p->buffer_of);
-    p->buffers = sw_arena_array(p->arena, values + (size_t)p->steps_count + (size_t)p->states_count + 1,
-                                sizeof *p->buffers);
+    p->buffers =
+        sw_arena_array(p->arena, values + (size_t)p->steps_count + (size_t)p->states_count + 1, sizeof *p->buffers);
     if (!b.last_use || !p->buffer_of || !p->buffers)
         return sw_alloc_status();
     for (int i = 0; i < p->values_count; i++)

@@ -71,8 +71,8 @@ sw_status sw_fuse(sw_compiling *c, sw_node *node, sw_node *last, const sw_fusing
         return sw_fail(SW_INTERNAL, "there is no row '%s'", fusing->op);
     sw_attr attrs[SW_MAX_ATTRS];
     int count = collect(node, fused, fusing, attrs), inputs = inputs_of(fused);
-    sw_value *made = sw_pass_node(c, last, fusing->op, fusing->inputs, inputs < SW_FUSED_INPUTS ? inputs : SW_FUSED_INPUTS,
-                                  attrs, count);
+    sw_value *made = sw_pass_node(c, last, fusing->op, fusing->inputs,
+                                  inputs < SW_FUSED_INPUTS ? inputs : SW_FUSED_INPUTS, attrs, count);
     if (!made)
         return sw_graph_status(c->g);
     sw_pass_note(c, "%s (%s) takes %s (%s)", sw_node_name(node), node->op->name, sw_node_name(last), last->op->name);

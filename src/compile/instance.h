@@ -24,27 +24,27 @@ typedef struct sw_instance_step {
     const sw_kernel *kernel; /* NULL: a copy */
     sw_prepared prepared;
     size_t scratch_offset;
-    int threads;             /* 1 where a team would not pay */
+    int threads; /* 1 where a team would not pay */
     sw_cost cost;
-    int inputs, outputs;     /* index of the first view of each */
+    int inputs, outputs; /* index of the first view of each */
     int inputs_count, outputs_count;
 } sw_instance_step;
 
 typedef struct sw_instance {
     struct sw_instance *next;
     int segment;
-    int64_t *key;            /* value of each symbol of the segment */
-    int running;             /* users now */
-    sw_arena *arena;         /* owns the lists */
+    int64_t *key;    /* value of each symbol of the segment */
+    int running;     /* users now */
+    sw_arena *arena; /* owns the lists */
     int steps_count;
     sw_instance_step *steps;
     int views_count;
     sw_view *views;
     int local_count, outside_count;
     sw_slot *local, *outside;
-    size_t *exported;        /* per buffer: its offset, for those that later segments read; else SIZE_MAX */
+    size_t *exported; /* per buffer: its offset, for those that later segments read; else SIZE_MAX */
     size_t arena_bytes;
-    size_t buffer_bytes;     /* the part of it that buffers need: a formula of the dims alone */
+    size_t buffer_bytes; /* the part of it that buffers need: a formula of the dims alone */
     size_t library_bytes;
     double flops, bytes;
     /* run/ hangs its frames here: one per lane, made at the lane's first run, each from sw_alloc. */

@@ -13,7 +13,8 @@ static void drop_form(sw_program *p, sw_packed *pack)
     pack->form = NULL;
 }
 
-static sw_status pack_one(sw_program *p, const sw_site *site, const sw_kernel *kernel, const sw_prepared *prepared, int input)
+static sw_status pack_one(sw_program *p, const sw_site *site, const sw_kernel *kernel, const sw_prepared *prepared,
+                          int input)
 {
     sw_packed pack = prepared->packs[input];
     sw_packed_weight *w = &p->packed[site->node->inputs[input]->id];
@@ -82,13 +83,13 @@ static bool nobody_reads_plain(sw_program *p, const sw_instance *made, const sw_
 
 void sw_weights_release_plain(sw_program *program, const sw_instance *instance)
 {
-    enum { SMALL = 65536 }; /* not worth it: other dims may like a kernel that reads it plain */
+    enum { SMALL = 65536 };          /* not worth it: other dims may like a kernel that reads it plain */
     if (program->segments_count > 1) /* another segment may read it */
         return;
     for (sw_node *n = sw_graph_first(program->graph); n; n = n->next) {
         sw_value *v = n->outputs_count ? n->outputs[0] : sw_none;
-        if (v == sw_none || !v->tensor || !program->packed[v->id].pack.kernel ||
-            sw_tensor_bytes(v->tensor) <= SMALL || !nobody_reads_plain(program, instance, v))
+        if (v == sw_none || !v->tensor || !program->packed[v->id].pack.kernel || sw_tensor_bytes(v->tensor) <= SMALL ||
+            !nobody_reads_plain(program, instance, v))
             continue;
         sw_tensor_release(v->tensor);
         v->tensor = NULL;

@@ -19,17 +19,17 @@ typedef struct sw_compiling {
     sw_graph *g;
     const sw_compile_options *options; /* with defaults filled in */
     const sw_backend *backend;
-    sw_layout *layouts;  /* per value id of g; made by the layout pass, the last one; NULL before: all plain */
+    sw_layout *layouts; /* per value id of g; made by the layout pass, the last one; NULL before: all plain */
     int layouts_count;
-    const char *only;    /* tests: the one pass to run, by name; NULL: all */
-    const char *pass;    /* the one that runs now */
-    sw_text *notes;      /* one line per change */
-    int changes;         /* of this pass */
+    const char *only; /* tests: the one pass to run, by name; NULL: all */
+    const char *pass; /* the one that runs now */
+    sw_text *notes;   /* one line per change */
+    int changes;      /* of this pass */
 } sw_compiling;
 
 typedef struct sw_pass {
     const char *name, *doc;
-    bool rounds; /* may change the rounding of results: left out by options.no_fusion */
+    bool rounds;      /* may change the rounding of results: left out by options.no_fusion */
     bool serves_only; /* only for frozen plans */
     sw_status (*run)(sw_compiling *c);
 } sw_pass;
@@ -65,7 +65,8 @@ sw_value *sw_pass_node(sw_compiling *c, sw_node *at, const char *op, sw_value *c
 /* Output 0 of `node` becomes `with` everywhere, and `node` goes when nothing else of it is used. */
 void sw_pass_replace(sw_node *node, sw_value *with);
 
-extern const sw_pass sw_pass_freeze, sw_pass_training, sw_pass_decompose, sw_pass_dead, sw_pass_constants, sw_pass_common, sw_pass_algebra,
-    sw_pass_batch_norm, sw_pass_bias, sw_pass_residual, sw_pass_activation, sw_pass_layout;
+extern const sw_pass sw_pass_freeze, sw_pass_training, sw_pass_decompose, sw_pass_dead, sw_pass_constants,
+    sw_pass_common, sw_pass_algebra, sw_pass_batch_norm, sw_pass_bias, sw_pass_residual, sw_pass_activation,
+    sw_pass_layout;
 
 #endif

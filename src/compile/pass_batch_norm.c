@@ -84,5 +84,8 @@ static sw_status run(sw_compiling *c)
     return SW_OK;
 }
 
-const sw_pass sw_pass_batch_norm = {
-    .name = "batch-norm", .doc = "puts fixed normalisations into convolutions", .rounds = true, .serves_only = true, .run = run};
+const sw_pass sw_pass_batch_norm = {.name = "batch-norm",
+                                    .doc = "puts fixed normalisations into convolutions",
+                                    .rounds = true,
+                                    .serves_only = true,
+                                    .run = run};

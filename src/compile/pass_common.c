@@ -13,21 +13,24 @@ struct table {
     size_t mask;
 };
 
-static uint64_t mix(uint64_t hash, const void *bytes, size_t count)
-{
-    return sw_fnv1a_more(hash, bytes, count);
-}
+static uint64_t mix(uint64_t hash, const void *bytes, size_t count) { return sw_fnv1a_more(hash, bytes, count); }
 
 static uint64_t hash_attr(uint64_t hash, const sw_attr *a)
 {
     switch (a->kind) {
     case SW_ATTR_INT:
-    case SW_ATTR_DTYPE: return mix(hash, &a->i, sizeof a->i);
-    case SW_ATTR_FLOAT: return mix(hash, &a->f, sizeof a->f);
-    case SW_ATTR_STRING: return a->s ? mix(hash, a->s, strlen(a->s)) : hash;
-    case SW_ATTR_INTS: return mix(hash, a->ints, (size_t)a->count * sizeof *a->ints);
-    case SW_ATTR_FLOATS: return mix(hash, a->floats, (size_t)a->count * sizeof *a->floats);
-    default: return hash;
+    case SW_ATTR_DTYPE:
+        return mix(hash, &a->i, sizeof a->i);
+    case SW_ATTR_FLOAT:
+        return mix(hash, &a->f, sizeof a->f);
+    case SW_ATTR_STRING:
+        return a->s ? mix(hash, a->s, strlen(a->s)) : hash;
+    case SW_ATTR_INTS:
+        return mix(hash, a->ints, (size_t)a->count * sizeof *a->ints);
+    case SW_ATTR_FLOATS:
+        return mix(hash, a->floats, (size_t)a->count * sizeof *a->floats);
+    default:
+        return hash;
     }
 }
 
@@ -36,16 +39,23 @@ static bool attr_equal(const sw_attr *a, const sw_attr *b)
     if (a->kind != b->kind || a->count != b->count)
         return false;
     switch (a->kind) {
-    case SW_ATTR_NONE: return true;
+    case SW_ATTR_NONE:
+        return true;
     case SW_ATTR_INT:
-    case SW_ATTR_DTYPE: return a->i == b->i;
-    case SW_ATTR_FLOAT: return memcmp(&a->f, &b->f, sizeof a->f) == 0;
-    case SW_ATTR_STRING: return a->s == b->s || (a->s && b->s && strcmp(a->s, b->s) == 0);
-    case SW_ATTR_INTS: return a->count == 0 || memcmp(a->ints, b->ints, (size_t)a->count * sizeof *a->ints) == 0;
+    case SW_ATTR_DTYPE:
+        return a->i == b->i;
+    case SW_ATTR_FLOAT:
+        return memcmp(&a->f, &b->f, sizeof a->f) == 0;
+    case SW_ATTR_STRING:
+        return a->s == b->s || (a->s && b->s && strcmp(a->s, b->s) == 0);
+    case SW_ATTR_INTS:
+        return a->count == 0 || memcmp(a->ints, b->ints, (size_t)a->count * sizeof *a->ints) == 0;
     case SW_ATTR_FLOATS:
         return a->count == 0 || memcmp(a->floats, b->floats, (size_t)a->count * sizeof *a->floats) == 0;
-    case SW_ATTR_TENSOR: return a->tensor == b->tensor;
-    default: return false;
+    case SW_ATTR_TENSOR:
+        return a->tensor == b->tensor;
+    default:
+        return false;
     }
 }
 
@@ -61,15 +71,15 @@ static bool is_small_constant(const sw_node *node)
 {
     return sw_node_is(node, "Constant") && node->outputs[0]->tensor &&
            sw_tensor_bytes(node->outputs[0]->tensor) <= SMALL_CONSTANT &&
-           sw_tensor_dtype(node->outputs[0]->tensor) != SW_STRING &&
-           sw_tensor_is_contiguous(node->outputs[0]->tensor);
+           sw_tensor_dtype(node->outputs[0]->tensor) != SW_STRING && sw_tensor_is_contiguous(node->outputs[0]->tensor);
 }
 
 static bool mergeable(const sw_node *node)
 {
     if (is_small_constant(node))
         return true;
-    return (node->op->flags & SW_DETERMINISTIC) && !(node->op->flags & (SW_RANDOM | SW_STATEFUL | SW_LEAF)) && !node->state;
+    return (node->op->flags & SW_DETERMINISTIC) && !(node->op->flags & (SW_RANDOM | SW_STATEFUL | SW_LEAF)) &&
+           !node->state;
 }
 
 static uint64_t hash_node(const sw_node *node)
@@ -103,8 +113,8 @@ static bool same(const sw_node *a, const sw_node *b)
         if (a->inputs[i] != b->inputs[i])
             return false;
     for (int i = 0; i < b->outputs_count; i++)
-        if (b->outputs[i] != sw_none && (a->outputs[i] == sw_none ||
-                                         !sw_types_equal(a->graph, &a->outputs[i]->type, &b->outputs[i]->type)))
+        if (b->outputs[i] != sw_none &&
+            (a->outputs[i] == sw_none || !sw_types_equal(a->graph, &a->outputs[i]->type, &b->outputs[i]->type)))
             return false;
     for (int i = 0; i < attr_count(a); i++)
         if (!attr_equal(&a->attrs[i], &b->attrs[i]))

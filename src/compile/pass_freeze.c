@@ -34,7 +34,8 @@ static sw_status run(sw_compiling *c)
         if (!sw_node_is(node, "Assign"))
             continue;
         if (!assigns_itself(node))
-            return sw_fail(SW_INVALID, "state '%s' is assigned: such a graph cannot be frozen", sw_state_name(node->state));
+            return sw_fail(SW_INVALID, "state '%s' is assigned: such a graph cannot be frozen",
+                           sw_state_name(node->state));
         sw_node_remove(node);
     }
     for (sw_node *node = sw_graph_first(c->g), *next; node; node = next) {

@@ -15,8 +15,8 @@ enum { PROBE = 8 };
 
 struct laying {
     sw_compiling *c;
-    int64_t *symbols;   /* a probing value of each */
-    sw_value **twin;    /* per value id: the same contents before its Reorder, NULL */
+    int64_t *symbols;     /* a probing value of each */
+    sw_value **twin;      /* per value id: the same contents before its Reorder, NULL */
     sw_value **reordered; /* per value id: its Reorder, NULL; one other layout is enough in practice */
     int capacity;
 };
@@ -154,9 +154,14 @@ static sw_status decide(const struct laying *l, const sw_node *node, struct outf
     for (int i = 0; i < node->outputs_count; i++)
         if (!probe_view(l, node->outputs[i], &o->outputs[i]))
             return SW_OK;
-    const sw_site site = {.ctx = l->c->ctx, .node = node, .inputs_count = node->inputs_count,
-                          .outputs_count = node->outputs_count, .inputs = o->inputs, .outputs = o->outputs,
-                          .packed = packed, .threads = l->c->options->team};
+    const sw_site site = {.ctx = l->c->ctx,
+                          .node = node,
+                          .inputs_count = node->inputs_count,
+                          .outputs_count = node->outputs_count,
+                          .inputs = o->inputs,
+                          .outputs = o->outputs,
+                          .packed = packed,
+                          .threads = l->c->options->team};
     sw_layout layout = backend->prefers(&site);
     if (layout == SW_LAYOUT_PLAIN)
         layout = layout_given(l, node);

@@ -30,4 +30,5 @@ static sw_status run(sw_compiling *c)
     return SW_OK;
 }
 
-const sw_pass sw_pass_residual = {.name = "residual", .doc = "adds a residual inside a convolution", .rounds = true, .run = run};
+const sw_pass sw_pass_residual = {
+    .name = "residual", .doc = "adds a residual inside a convolution", .rounds = true, .run = run};

@@ -12,8 +12,8 @@
 /* Once, then the simplifying ones in rounds, then the rest once. */
 static const sw_pass *const first[] = {&sw_pass_training, &sw_pass_freeze, &sw_pass_decompose, NULL};
 static const sw_pass *const rounds[] = {&sw_pass_dead, &sw_pass_constants, &sw_pass_algebra, &sw_pass_common, NULL};
-static const sw_pass *const last[] = {&sw_pass_batch_norm, &sw_pass_bias, &sw_pass_residual, &sw_pass_activation,
-                                      &sw_pass_dead,       &sw_pass_layout, NULL};
+static const sw_pass *const last[] = {
+    &sw_pass_batch_norm, &sw_pass_bias, &sw_pass_residual, &sw_pass_activation, &sw_pass_dead, &sw_pass_layout, NULL};
 enum { MAX_ROUNDS = 16 };
 
 void sw_pass_note(sw_compiling *c, const char *format, ...)
@@ -108,10 +108,7 @@ bool sw_node_reads(const sw_node *node, int index)
     return node->inputs[index] != sw_none && !(sw_port_at(node->op->inputs, index)->flags & SW_PORT_SHAPE_ONLY);
 }
 
-bool sw_op_updates(const sw_op *op)
-{
-    return op->outputs[0].name && strncmp(op->outputs[0].name, "next_", 5) == 0;
-}
+bool sw_op_updates(const sw_op *op) { return op->outputs[0].name && strncmp(op->outputs[0].name, "next_", 5) == 0; }
 
 bool sw_op_overwrites(const sw_op *op, int output, int input)
 {
@@ -152,7 +149,6 @@ sw_value *sw_pass_node(sw_compiling *c, sw_node *at, const char *op, sw_value *c
 
 void sw_pass_replace(sw_node *node, sw_value *with)
 {
-
     sw_value_replace(node->outputs[0], with);
     for (int i = 0; i < node->outputs_count; i++)
         if (node->outputs[i] != sw_none && node->outputs[i]->uses)

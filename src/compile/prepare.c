@@ -18,7 +18,7 @@ struct preparing {
     sw_instance *instance;
     const sw_segment *segment;
     const int64_t *symbols;
-    int *place;         /* per buffer: its item in placings, -1 */
+    int *place; /* per buffer: its item in placings, -1 */
     sw_placing *items;
     int items_count;
 };
@@ -126,8 +126,11 @@ static sw_status add_views(struct preparing *r, sw_instance_step *at)
 static void estimate(struct preparing *r, sw_instance_step *at)
 {
     const sw_view *views = r->instance->views;
-    const sw_call call = {.ctx = r->p->ctx, .node = at->step->node, .inputs_count = at->inputs_count,
-                          .outputs_count = at->outputs_count, .inputs = &views[at->inputs],
+    const sw_call call = {.ctx = r->p->ctx,
+                          .node = at->step->node,
+                          .inputs_count = at->inputs_count,
+                          .outputs_count = at->outputs_count,
+                          .inputs = &views[at->inputs],
                           .outputs = &r->instance->views[at->outputs]};
     if (at->step->kind == SW_STEP_NODE && at->step->node->op->cost) {
         at->cost = at->step->node->op->cost(&call);
@@ -154,7 +157,8 @@ static const sw_kernel *const *list_shown(const sw_backend *backend, const char 
 }
 
 /* Asks the candidates that can read the node's weights in the form that the program keeps them in. */
-static sw_status choose_from(const struct preparing *r, const sw_backend *backend, const sw_site *site, sw_instance_step *at)
+static sw_status choose_from(const struct preparing *r, const sw_backend *backend, const sw_site *site,
+                             sw_instance_step *at)
 {
     struct shown shown = {.backend = *backend};
     const sw_kernel *const *all = backend->candidates(backend, site->node->op->name);
@@ -194,8 +198,8 @@ static const sw_kernel nothing = {.name = "nothing", .op = "*", .run = do_nothin
 static bool makes_nothing(const struct preparing *r, const sw_instance_step *at)
 {
     for (int i = 0; i < at->outputs_count; i++)
-        if (at->step->data_shaped || (at->step->node->outputs[i] != sw_none &&
-                                      sw_view_count(&r->instance->views[at->outputs + i]) > 0))
+        if (at->step->data_shaped ||
+            (at->step->node->outputs[i] != sw_none && sw_view_count(&r->instance->views[at->outputs + i]) > 0))
             return false;
     return true;
 }
@@ -217,9 +221,14 @@ static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
     for (int i = 0; i < at->inputs_count; i++)
         if (n->inputs[i] != sw_none && p->packed[n->inputs[i]->id].op == n->op)
             all[i] = &p->packed[n->inputs[i]->id].pack;
-    sw_site site = {.ctx = p->ctx, .node = n, .inputs_count = at->inputs_count, .outputs_count = at->outputs_count,
-                    .inputs = &r->instance->views[at->inputs], .outputs = &r->instance->views[at->outputs],
-                    .packed = all, .threads = at->threads};
+    sw_site site = {.ctx = p->ctx,
+                    .node = n,
+                    .inputs_count = at->inputs_count,
+                    .outputs_count = at->outputs_count,
+                    .inputs = &r->instance->views[at->inputs],
+                    .outputs = &r->instance->views[at->outputs],
+                    .packed = all,
+                    .threads = at->threads};
     int before = p->use_threads ? p->use_threads(at->threads) : 0;
     sw_status status = choose(r, &site, at);
     if (p->use_threads)
@@ -249,7 +258,8 @@ static sw_status place(struct preparing *r)
     for (int i = 0; i < instance->steps_count; i++)
         if (instance->steps[i].prepared.scratch_bytes)
             r->items[r->items_count++] = (sw_placing){.bytes = instance->steps[i].prepared.scratch_bytes,
-                .first = r->segment->first + i, .last = r->segment->first + i};
+                                                      .first = r->segment->first + i,
+                                                      .last = r->segment->first + i};
     if (status == SW_OK)
         status = sw_place(r->items, r->items_count, order, &instance->arena_bytes);
     sw_free(r->p->ctx, order);

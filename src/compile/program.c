@@ -14,7 +14,8 @@ static sw_status fill_options(sw_graph *g, const sw_compile_options *given, sw_c
     sw_context *ctx = sw_graph_context(g);
     *options = (sw_compile_options){.size = sizeof *options};
     if (given && (given->size == 0 || given->size > sizeof *options))
-        return sw_fail(SW_INVALID, "sw_compile_options.size is %zu, at most %zu is known", given->size, sizeof *options);
+        return sw_fail(SW_INVALID, "sw_compile_options.size is %zu, at most %zu is known", given->size,
+                       sizeof *options);
     if (given)
         memcpy(options, given, given->size);
     options->size = sizeof *options;
@@ -26,8 +27,8 @@ static sw_status fill_options(sw_graph *g, const sw_compile_options *given, sw_c
     if (options->team < 1 || options->lanes < 1 || options->instances < 1)
         return sw_fail(SW_INVALID, "team, lanes and instances of a plan must be at least 1");
     if (options->team > threads || options->lanes > threads / options->team)
-        return sw_fail(SW_INVALID, "%d lanes of %d threads each exceed the %d that this context may use", options->lanes,
-                       options->team, threads);
+        return sw_fail(SW_INVALID, "%d lanes of %d threads each exceed the %d that this context may use",
+                       options->lanes, options->team, threads);
     return SW_OK;
 }
 

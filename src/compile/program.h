@@ -52,11 +52,11 @@ typedef enum sw_copy_kind {
 
 typedef struct sw_step {
     sw_step_kind kind;
-    sw_node *node;   /* NODE */
+    sw_node *node;     /* NODE */
     sw_copy_kind copy; /* COPY */
     int index;
-    sw_value *value;   /* COPY: what */
-    int from, to;      /* COPY: buffers */
+    sw_value *value; /* COPY: what */
+    int from, to;    /* COPY: buffers */
     bool commit;     /* in the part that is never interrupted */
     bool data_shaped;
 } sw_step;
@@ -64,8 +64,8 @@ typedef struct sw_step {
 struct sw_instance;
 
 typedef struct sw_segment {
-    int first, end;       /* steps first..end-1 */
-    int symbols_count;    /* that its dims depend on: its instances' key */
+    int first, end;    /* steps first..end-1 */
+    int symbols_count; /* that its dims depend on: its instances' key */
     int *symbols;
     struct sw_instance *instances; /* newest use first */
     int instances_count;
@@ -79,16 +79,16 @@ typedef struct sw_packed_weight {
 } sw_packed_weight;
 
 typedef struct sw_assignment {
-    int state;       /* index into states */
+    int state; /* index into states */
     sw_value *value;
-    bool in_place;   /* the maker writes over the old version */
-    bool staged;     /* the value is an old version itself: put aside first */
+    bool in_place; /* the maker writes over the old version */
+    bool staged;   /* the value is an old version itself: put aside first */
 } sw_assignment;
 
 typedef struct sw_program {
     sw_context *ctx;
-    sw_arena *arena;           /* owns every list here */
-    sw_graph *graph;           /* the program's own copy, after the passes */
+    sw_arena *arena; /* owns every list here */
+    sw_graph *graph; /* the program's own copy, after the passes */
     const sw_backend *backend, *last_resort;
     sw_compile_options options; /* with defaults filled in */
     char *name;
@@ -96,31 +96,31 @@ typedef struct sw_program {
     int inputs_count, outputs_count, states_count;
     sw_value **inputs, **outputs;
     const char **output_names;
-    sw_state **states;          /* of the program's graph */
+    sw_state **states; /* of the program's graph */
 
     int steps_count, commit_first; /* commit_first: the first step of the commit; steps_count when there is none */
     sw_step *steps;
     int buffers_count;
     sw_buffer *buffers;
     int values_count;
-    int *buffer_of;             /* per value id: -1 where it has none */
-    sw_value **roots;           /* per value id: the value whose storage a view shares; itself otherwise */
-    sw_layout *layouts;         /* per value id */
+    int *buffer_of;     /* per value id: -1 where it has none */
+    sw_value **roots;   /* per value id: the value whose storage a view shares; itself otherwise */
+    sw_layout *layouts; /* per value id */
     int segments_count;
     sw_segment *segments;
     int symbols_count;
     int assignments_count;
     sw_assignment *assignments;
-    sw_packed_weight *packed;   /* per value id */
+    sw_packed_weight *packed; /* per value id */
 
-    pthread_mutex_t lock;       /* instances' lists */
-    pthread_mutex_t preparing;  /* one preparation at a time; guards packed */
+    pthread_mutex_t lock;      /* instances' lists */
+    pthread_mutex_t preparing; /* one preparation at a time; guards packed */
     _Atomic uint64_t preparations, held_bytes;
-    uint64_t clock;             /* of uses, for the least recent; under lock */
+    uint64_t clock; /* of uses, for the least recent; under lock */
 
     int (*use_threads)(int threads); /* run/ sets it: how many threads libraries may use on this thread */
 
-    char *passes_text;          /* what each pass did, for sw_plan_explain */
+    char *passes_text; /* what each pass did, for sw_plan_explain */
     char identity[65];
 } sw_program;
 

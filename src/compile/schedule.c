@@ -11,16 +11,13 @@
 
 struct schedule {
     sw_program *p;
-    bool *commit;     /* per node id */
-    int *place;       /* per node id: position in the graph's order */
-    sw_value **root;  /* per value id: the value whose storage it shares as a view */
-    bool *needed;     /* per node id: somebody reads what it makes */
+    bool *commit;    /* per node id */
+    int *place;      /* per node id: position in the graph's order */
+    sw_value **root; /* per value id: the value whose storage it shares as a view */
+    bool *needed;    /* per node id: somebody reads what it makes */
 };
 
-static bool is_step(const sw_node *node)
-{
-    return !(node->op->flags & SW_LEAF) && !sw_node_is(node, "Assign");
-}
+static bool is_step(const sw_node *node) { return !(node->op->flags & SW_LEAF) && !sw_node_is(node, "Assign"); }
 
 /* A view's storage is its source's; reshapes cost nothing and are no steps. */
 static bool is_view(const sw_program *p, const sw_node *node)
@@ -204,8 +201,8 @@ static void add_nodes(const struct schedule *s, bool commit)
 {
     for (sw_node *n = sw_graph_first(s->p->graph); n; n = n->next)
         if (s->needed[n->id] && is_step(n) && !is_view(s->p, n) && s->commit[n->id] == commit)
-            s->p->steps[s->p->steps_count++] = (sw_step){.kind = SW_STEP_NODE, .node = n, .commit = commit,
-                .data_shaped = (n->op->flags & SW_DATA_SHAPED) != 0};
+            s->p->steps[s->p->steps_count++] = (sw_step){
+                .kind = SW_STEP_NODE, .node = n, .commit = commit, .data_shaped = (n->op->flags & SW_DATA_SHAPED) != 0};
 }
 
 static void add_output_copies(const struct schedule *s, bool commit)

@@ -77,13 +77,25 @@ static void key_attr(struct key *key, const sw_attr *a)
     key_add(key, &a->count, sizeof a->count);
     switch (a->kind) {
     case SW_ATTR_INT:
-    case SW_ATTR_DTYPE: key_add(key, &a->i, sizeof a->i); break;
-    case SW_ATTR_FLOAT: key_add(key, &a->f, sizeof a->f); break;
-    case SW_ATTR_STRING: key_add(key, a->s ? a->s : "", a->s ? strlen(a->s) + 1 : 1); break;
-    case SW_ATTR_INTS: key_add(key, a->ints, (size_t)a->count * sizeof *a->ints); break;
-    case SW_ATTR_FLOATS: key_add(key, a->floats, (size_t)a->count * sizeof *a->floats); break;
-    case SW_ATTR_NONE: break;
-    default: key->full = true; /* graphs and tensors are not compared */
+    case SW_ATTR_DTYPE:
+        key_add(key, &a->i, sizeof a->i);
+        break;
+    case SW_ATTR_FLOAT:
+        key_add(key, &a->f, sizeof a->f);
+        break;
+    case SW_ATTR_STRING:
+        key_add(key, a->s ? a->s : "", a->s ? strlen(a->s) + 1 : 1);
+        break;
+    case SW_ATTR_INTS:
+        key_add(key, a->ints, (size_t)a->count * sizeof *a->ints);
+        break;
+    case SW_ATTR_FLOATS:
+        key_add(key, a->floats, (size_t)a->count * sizeof *a->floats);
+        break;
+    case SW_ATTR_NONE:
+        break;
+    default:
+        key->full = true; /* graphs and tensors are not compared */
     }
 }
 
@@ -190,7 +202,8 @@ struct work {
 static bool is_for_kernels(const sw_node *node, sw_tensor *const *inputs)
 {
     int64_t elements = 0;
-    if (node->inputs_count + node->outputs_count > FEW || (node->op->flags & (SW_DATA_SHAPED | SW_STATEFUL | SW_RANDOM)))
+    if (node->inputs_count + node->outputs_count > FEW ||
+        (node->op->flags & (SW_DATA_SHAPED | SW_STATEFUL | SW_RANDOM)))
         return false;
     for (int i = 0; i < node->inputs_count; i++)
         elements += inputs[i] ? sw_tensor_count(inputs[i]) : 0;
@@ -254,9 +267,13 @@ static sw_status call(struct work *w, const struct entry *entry)
     struct scratch *scratch = NULL;
     if (entry->prepared.scratch_bytes && !(scratch = scratch_take(w->x, entry->prepared.scratch_bytes)))
         return sw_alloc_status();
-    sw_call now = {.ctx = w->x->ctx, .node = w->node, .inputs_count = w->node->inputs_count,
-                   .outputs_count = w->node->outputs_count, .inputs = w->views,
-                   .outputs = w->views + w->node->inputs_count, .scratch = scratch ? scratch->data : NULL,
+    sw_call now = {.ctx = w->x->ctx,
+                   .node = w->node,
+                   .inputs_count = w->node->inputs_count,
+                   .outputs_count = w->node->outputs_count,
+                   .inputs = w->views,
+                   .outputs = w->views + w->node->inputs_count,
+                   .scratch = scratch ? scratch->data : NULL,
                    .prepared = entry->prepared.state};
     sw_status status = entry->kernel->run(&now);
     if (scratch)
@@ -270,9 +287,14 @@ static sw_status by_kernel(struct work *w)
     static const sw_packed *const none[FEW];
     struct key key;
     SW_TRY(make_outputs(w));
-    w->site = (sw_site){.ctx = w->x->ctx, .node = w->node, .inputs_count = w->node->inputs_count,
-                        .outputs_count = w->node->outputs_count, .inputs = w->views,
-                        .outputs = w->views + w->node->inputs_count, .packed = none, .threads = 1};
+    w->site = (sw_site){.ctx = w->x->ctx,
+                        .node = w->node,
+                        .inputs_count = w->node->inputs_count,
+                        .outputs_count = w->node->outputs_count,
+                        .inputs = w->views,
+                        .outputs = w->views + w->node->inputs_count,
+                        .packed = none,
+                        .threads = 1};
     key_make(&key, &w->site);
     uint64_t hash = sw_fnv1a(key.bytes, key.size);
     struct entry *entry = key.full ? NULL : find(w->x, &key, hash);

@@ -1,4 +1,5 @@
-/* run/executor.h: how awake graphs compute: through the same kernels as plans, one node at a time. Uses: graph/engine.h. */
+/* run/executor.h: how awake graphs compute: through the same kernels as plans, one node at a time. Uses:
+ * graph/engine.h. */
 #ifndef SW_RUN_EXECUTOR_H
 #define SW_RUN_EXECUTOR_H
 

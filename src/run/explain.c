@@ -17,7 +17,8 @@ static void add_view(sw_text *text, const sw_view *view)
     if (view->dtype == SW_DTYPE_NONE)
         sw_text_add(text, "-");
     else
-        sw_text_addf(text, "%s%s%s", sw_dtype_name(view->dtype), sw_dims_text(d, dims, sizeof dims), layouts[view->layout]);
+        sw_text_addf(text, "%s%s%s", sw_dtype_name(view->dtype), sw_dims_text(d, dims, sizeof dims),
+                     layouts[view->layout]);
 }
 
 static void add_place(sw_text *text, const sw_program *p, const sw_instance *instance, int view)

@@ -27,10 +27,15 @@ static void turn(const sw_program *p, const sw_instance *instance, sw_lane *lane
         frame->views[instance->local[i].view].data = base + instance->local[i].offset;
     for (int i = 0; i < instance->steps_count; i++) {
         const sw_instance_step *at = &instance->steps[i];
-        frame->calls[i] = (sw_call){.ctx = p->ctx, .node = at->step->node, .inputs_count = at->inputs_count,
-            .outputs_count = at->outputs_count, .inputs = &frame->views[at->inputs],
-            .outputs = &frame->views[at->outputs], .scratch = base + at->scratch_offset,
-            .prepared = at->prepared.state, .team = at->threads > 1 ? &lane->team.team : NULL};
+        frame->calls[i] = (sw_call){.ctx = p->ctx,
+                                    .node = at->step->node,
+                                    .inputs_count = at->inputs_count,
+                                    .outputs_count = at->outputs_count,
+                                    .inputs = &frame->views[at->inputs],
+                                    .outputs = &frame->views[at->outputs],
+                                    .scratch = base + at->scratch_offset,
+                                    .prepared = at->prepared.state,
+                                    .team = at->threads > 1 ? &lane->team.team : NULL};
     }
     frame->base = base;
 }

@@ -26,10 +26,16 @@ static sw_status lane_init(sw_context *ctx, sw_lane *lane, int index, const sw_p
     char *block = sw_alloc_zero(ctx, total);
     if (!block)
         return sw_alloc_status();
-    *lane = (sw_lane){.index = index, .block = block, .arenas = (void *)(block + arenas),
-        .arena_bytes = (void *)(block + arena_bytes), .grown = (void *)(block + grown),
-        .grown_bytes = (void *)(block + grown_bytes), .where = (void *)(block + where),
-        .symbols = (void *)(block + symbols), .input_dims = (void *)(block + dims), .made = (void *)(block + made)};
+    *lane = (sw_lane){.index = index,
+                      .block = block,
+                      .arenas = (void *)(block + arenas),
+                      .arena_bytes = (void *)(block + arena_bytes),
+                      .grown = (void *)(block + grown),
+                      .grown_bytes = (void *)(block + grown_bytes),
+                      .where = (void *)(block + where),
+                      .symbols = (void *)(block + symbols),
+                      .input_dims = (void *)(block + dims),
+                      .made = (void *)(block + made)};
     sw_lane_team_init(&lane->team, p->options.team, index, p->options.lanes, (void *)(block + cpus));
     return SW_OK;
 }

@@ -14,15 +14,15 @@ typedef struct sw_lane {
     pthread_t last; /* who ran here last; valid when `used` */
     bool used;
     sw_lane_team team;
-    void **arenas;        /* per segment */
+    void **arenas; /* per segment */
     size_t *arena_bytes;
-    void **grown;         /* per buffer: memory of data-shaped outputs, grown as needed */
+    void **grown; /* per buffer: memory of data-shaped outputs, grown as needed */
     size_t *grown_bytes;
-    void **where;         /* per buffer: where it lies in this run, but for those inside their own segment */
-    int64_t *symbols;     /* of this run */
+    void **where;     /* per buffer: where it lies in this run, but for those inside their own segment */
+    int64_t *symbols; /* of this run */
     sw_dims *input_dims;
-    sw_tensor **made;     /* outputs that this run allocated */
-    void *block;          /* owns all lists above */
+    sw_tensor **made; /* outputs that this run allocated */
+    void *block;      /* owns all lists above */
 } sw_lane;
 
 typedef struct sw_lanes {

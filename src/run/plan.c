@@ -43,7 +43,8 @@ sw_status sw_compile(sw_graph *g, const sw_compile_options *options, sw_plan **p
         return sw_fail(SW_INVALID, "there is no graph to compile");
     sw_context *ctx = sw_graph_context(g);
     if (options && options->team > sw_team_most())
-        return sw_fail(SW_UNSUPPORTED, "a team of %d threads: this build has no OpenMP, plans run on one", options->team);
+        return sw_fail(SW_UNSUPPORTED, "a team of %d threads: this build has no OpenMP, plans run on one",
+                       options->team);
     sw_plan *made = sw_alloc_zero(ctx, sizeof *made);
     if (!made)
         return sw_alloc_status();
@@ -70,35 +71,17 @@ void sw_plan_free(sw_plan *plan)
     sw_free(plan->ctx, plan);
 }
 
-int sw_plan_input_count(const sw_plan *plan)
-{
-    return plan->program->inputs_count;
-}
+int sw_plan_input_count(const sw_plan *plan) { return plan->program->inputs_count; }
 
-const char *sw_plan_input_name(const sw_plan *plan, int index)
-{
-    return sw_value_name(plan->program->inputs[index]);
-}
+const char *sw_plan_input_name(const sw_plan *plan, int index) { return sw_value_name(plan->program->inputs[index]); }
 
-const sw_type *sw_plan_input_type(const sw_plan *plan, int index)
-{
-    return &plan->program->inputs[index]->type;
-}
+const sw_type *sw_plan_input_type(const sw_plan *plan, int index) { return &plan->program->inputs[index]->type; }
 
-int sw_plan_output_count(const sw_plan *plan)
-{
-    return plan->program->outputs_count;
-}
+int sw_plan_output_count(const sw_plan *plan) { return plan->program->outputs_count; }
 
-const char *sw_plan_output_name(const sw_plan *plan, int index)
-{
-    return plan->program->output_names[index];
-}
+const char *sw_plan_output_name(const sw_plan *plan, int index) { return plan->program->output_names[index]; }
 
-const sw_type *sw_plan_output_type(const sw_plan *plan, int index)
-{
-    return &plan->program->outputs[index]->type;
-}
+const sw_type *sw_plan_output_type(const sw_plan *plan, int index) { return &plan->program->outputs[index]->type; }
 
 char *sw_plan_type_text(const sw_plan *plan, const sw_type *type, char *text, size_t size)
 {
@@ -119,15 +102,9 @@ bool sw_plan_is_batched(const sw_plan *plan)
     return batched;
 }
 
-uint64_t sw_plan_preparations(const sw_plan *plan)
-{
-    return plan->program->preparations;
-}
+uint64_t sw_plan_preparations(const sw_plan *plan) { return plan->program->preparations; }
 
-void sw_plan_identity(const sw_plan *plan, char hex[65])
-{
-    memcpy(hex, plan->program->identity, 65);
-}
+void sw_plan_identity(const sw_plan *plan, char hex[65]) { memcpy(hex, plan->program->identity, 65); }
 
 static sw_status bind(const sw_plan *plan, const sw_dims *inputs, int64_t **symbols)
 {
@@ -188,7 +165,8 @@ sw_status sw_plan_prepare(sw_plan *plan, const sw_dims *inputs)
 }
 
 /* Calls `visit` with each instance that is known for these dims, prepared when it was not. */
-static sw_status visit_instances(sw_plan *plan, const sw_dims *inputs, void (*visit)(const sw_instance *, void *), void *user)
+static sw_status visit_instances(sw_plan *plan, const sw_dims *inputs, void (*visit)(const sw_instance *, void *),
+                                 void *user)
 {
     sw_program *p = plan->program;
     int64_t *symbols;
@@ -208,10 +186,7 @@ static sw_status visit_instances(sw_plan *plan, const sw_dims *inputs, void (*vi
     return status;
 }
 
-static void add_arena(const sw_instance *instance, void *user)
-{
-    *(uint64_t *)user += instance->arena_bytes;
-}
+static void add_arena(const sw_instance *instance, void *user) { *(uint64_t *)user += instance->arena_bytes; }
 
 sw_status sw_plan_arena_bytes(sw_plan *plan, const sw_dims *inputs, uint64_t *bytes)
 {
@@ -239,8 +214,8 @@ sw_status sw_plan_cost(sw_plan *plan, const sw_dims *inputs, double *flops, doub
 uint64_t sw_plan_held_bytes(const sw_plan *plan)
 {
     sw_program *p = plan->program;
-    uint64_t bytes = sizeof *plan + sizeof *p + p->held_bytes + sw_arena_bytes(p->arena) +
-                     sw_arena_bytes(sw_graph_arena(p->graph));
+    uint64_t bytes =
+        sizeof *plan + sizeof *p + p->held_bytes + sw_arena_bytes(p->arena) + sw_arena_bytes(sw_graph_arena(p->graph));
     for (sw_node *n = sw_graph_first(p->graph); n; n = n->next)
         if (n->outputs_count && n->outputs[0] != sw_none && n->outputs[0]->tensor)
             bytes += sw_tensor_bytes(n->outputs[0]->tensor);

@@ -23,10 +23,7 @@ struct run {
     uint64_t ended; /* the last step; when a trace is on */
 };
 
-static const char *input_name(const struct run *r, int i)
-{
-    return sw_value_name(r->p->inputs[i]);
-}
+static const char *input_name(const struct run *r, int i) { return sw_value_name(r->p->inputs[i]); }
 
 static sw_status bind_inputs(struct run *r)
 {

@@ -16,10 +16,7 @@ static _Thread_local uint64_t entered; /* id of the team that this thread's memb
 
 #ifdef _OPENMP
 
-int sw_team_most(void)
-{
-    return INT_MAX;
-}
+int sw_team_most(void) { return INT_MAX; }
 
 int sw_team_use_threads(int threads)
 {
@@ -41,10 +38,7 @@ static void run_parts(sw_team *team, int parts, void (*body)(void *user, int par
         body(user, i);
 }
 
-static bool inside_region(void)
-{
-    return omp_in_parallel();
-}
+static bool inside_region(void) { return omp_in_parallel(); }
 
 static int gather(const sw_lane_team *team)
 {
@@ -65,15 +59,9 @@ static int gather(const sw_lane_team *team)
 
 #else
 
-int sw_team_most(void)
-{
-    return 1;
-}
+int sw_team_most(void) { return 1; }
 
-int sw_team_use_threads(int threads)
-{
-    return threads;
-}
+int sw_team_use_threads(int threads) { return threads; }
 
 static void run_parts(sw_team *team, int parts, void (*body)(void *user, int part), void *user)
 {
@@ -82,10 +70,7 @@ static void run_parts(sw_team *team, int parts, void (*body)(void *user, int par
         body(user, i);
 }
 
-static bool inside_region(void)
-{
-    return false;
-}
+static bool inside_region(void) { return false; }
 
 static int gather(const sw_lane_team *team)
 {
@@ -114,8 +99,10 @@ sw_status sw_lane_team_enter(sw_lane_team *team)
     if (team->team.size < 2)
         return SW_OK;
     if (inside_region())
-        return sw_fail(SW_INVALID, "a plan with a team of %d is run from inside a parallel region of OpenMP: its threads "
-                       "would wait for each other", team->team.size);
+        return sw_fail(SW_INVALID,
+                       "a plan with a team of %d is run from inside a parallel region of OpenMP: its threads "
+                       "would wait for each other",
+                       team->team.size);
     if (team->pinned) {
         cpu_set_t set;
         CPU_ZERO(&set);

@@ -14,11 +14,11 @@
 #include "graph/engine.h"
 
 typedef struct sw_lane_team {
-    sw_team team;   /* first: kernels see only this */
-    bool pinned;    /* false when there are fewer processors than members */
-    int *cpus;      /* team.size processors */
+    sw_team team;      /* first: kernels see only this */
+    bool pinned;       /* false when there are fewer processors than members */
+    int *cpus;         /* team.size processors */
     cpu_set_t callers; /* what the caller might use before it entered */
-    uint64_t id;    /* tells teams apart, for threads that change lanes */
+    uint64_t id;       /* tells teams apart, for threads that change lanes */
 } sw_lane_team;
 
 /* Member k of lane l gets the (l * size + k)-th processor of this process. `cpus` is filled with `size` entries. */

@@ -102,17 +102,21 @@ void sw_trace_steps(sw_context *ctx, sw_trace *trace, const sw_instance *instanc
 {
     for (int i = 0; i < instance->steps_count; i++) {
         const sw_instance_step *at = &instance->steps[i];
-        add(ctx, trace, (sw_trace_event){
-            .name = sw_strdup(ctx, at->kernel ? sw_node_name(at->step->node) : "copy"),
-            .args = describe(ctx, at, views), .category = "step", .lane = lane,
-            .begin = marks[i], .end = marks[i + 1]});
+        add(ctx, trace,
+            (sw_trace_event){.name = sw_strdup(ctx, at->kernel ? sw_node_name(at->step->node) : "copy"),
+                             .args = describe(ctx, at, views),
+                             .category = "step",
+                             .lane = lane,
+                             .begin = marks[i],
+                             .end = marks[i + 1]});
     }
 }
 
 void sw_trace_run(sw_context *ctx, sw_trace *trace, const char *plan, int lane, uint64_t begin, uint64_t end)
 {
-    add(ctx, trace, (sw_trace_event){.name = sw_format(ctx, "run %s", plan), .category = "run", .lane = lane,
-                                     .begin = begin, .end = end});
+    add(ctx, trace,
+        (sw_trace_event){
+            .name = sw_format(ctx, "run %s", plan), .category = "run", .lane = lane, .begin = begin, .end = end});
 }
 
 sw_status sw_plan_trace_begin(sw_plan *plan)

@@ -11,8 +11,8 @@
 #include "compile/instance.h"
 
 typedef struct sw_trace_event {
-    char *name;   /* "Conv_3"; owned */
-    char *args;   /* a JSON object; owned; NULL: none */
+    char *name; /* "Conv_3"; owned */
+    char *args; /* a JSON object; owned; NULL: none */
     const char *category;
     int lane;
     uint64_t begin, end; /* nanoseconds */

@@ -45,7 +45,8 @@ static int count_of(const sw_graph *g, const char *op)
 static void assert_same(sw_graph *a, sw_graph *b, double bound)
 {
     sw_context *ctx = sw_graph_context(a);
-    sw_plan *plans[] = {plan_of(a, (sw_compile_options){.backend = "ref"}), plan_of(b, (sw_compile_options){.backend = "ref"})};
+    sw_plan *plans[] = {plan_of(a, (sw_compile_options){.backend = "ref"}),
+                        plan_of(b, (sw_compile_options){.backend = "ref"})};
     sw_tensor *inputs[8], *outputs[2][8] = {0};
     int count = sw_plan_input_count(plans[0]), made = sw_plan_output_count(plans[0]);
     assert_int_equal(count, sw_plan_input_count(plans[1]));
@@ -53,7 +54,8 @@ static void assert_same(sw_graph *a, sw_graph *b, double bound)
     for (int i = 0; i < count; i++) {
         sw_dims dims = {.rank = sw_plan_input_type(plans[0], i)->rank};
         for (int k = 0; k < dims.rank; k++)
-            dims.dim[k] = sw_dim_known(sw_plan_input_type(plans[0], i)->dims[k]) ? sw_plan_input_type(plans[0], i)->dims[k] : 3;
+            dims.dim[k] =
+                sw_dim_known(sw_plan_input_type(plans[0], i)->dims[k]) ? sw_plan_input_type(plans[0], i)->dims[k] : 3;
         inputs[i] = numbers(ctx, dims, (uint32_t)i);
     }
     for (int k = 0; k < 2; k++)
@@ -185,8 +187,9 @@ static sw_value *batch_norm(sw_graph *g, sw_value *x, int64_t channels)
 {
     sw_state *mean = sw_state_new(ctx, "mean", SW_F32, SW_DIMS(channels), sw_init_normal(8, 0.3), false);
     sw_state *variance = sw_state_new(ctx, "variance", SW_F32, SW_DIMS(channels), sw_init_constant(0.7), false);
-    sw_value *y = sw_batch_norm(g, x, parameter(g, "scale", SW_DIMS(channels), sw_init_normal(6, 1)),
-                                parameter(g, "shift", SW_DIMS(channels), sw_init_normal(7, 1)), mean, variance, 1e-3, 0.9);
+    sw_value *y =
+        sw_batch_norm(g, x, parameter(g, "scale", SW_DIMS(channels), sw_init_normal(6, 1)),
+                      parameter(g, "shift", SW_DIMS(channels), sw_init_normal(7, 1)), mean, variance, 1e-3, 0.9);
     sw_state_release(mean);
     sw_state_release(variance);
     return y;

@@ -49,7 +49,8 @@ static void test_buffers_alive_together_never_overlap(void **state)
         int count = (int)sw_random_below(at, 0, MOST);
         for (int i = 0; i < count; i++) {
             int first = (int)sw_random_below(at, (uint64_t)i * 3 + 1, MOST - 20);
-            items[i] = (sw_placing){.bytes = sw_random_below(at, (uint64_t)i * 3 + 2, 5000), .first = first,
+            items[i] = (sw_placing){.bytes = sw_random_below(at, (uint64_t)i * 3 + 2, 5000),
+                                    .first = first,
                                     .last = first + (int)sw_random_below(at, (uint64_t)i * 3 + 3, 20)};
         }
         size_t total;

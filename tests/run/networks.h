@@ -52,7 +52,8 @@ static inline sw_tensor *labels_of(sw_context *ctx, int64_t count, int classes, 
     assert_non_null(t);
     int64_t *data = sw_tensor_data(t);
     for (int64_t i = 0; i < count; i++)
-        data[i] = (int64_t)sw_random_below((sw_random_address){.seed = 12, .stream = stream}, (uint64_t)i, (uint64_t)classes);
+        data[i] =
+            (int64_t)sw_random_below((sw_random_address){.seed = 12, .stream = stream}, (uint64_t)i, (uint64_t)classes);
     return t;
 }
 
@@ -109,10 +110,7 @@ static inline sw_type input_type(sw_graph *g, network net)
     sw_dim n = sw_symbol(g, "N");
     return net == mlp ? SW_TYPE(SW_F32, n, 20) : SW_TYPE(SW_F32, n, 1, 12, 12);
 }
-static inline sw_dims input_dims(network net, int64_t n)
-{
-    return net == mlp ? SW_DIMS(n, 20) : SW_DIMS(n, 1, 12, 12);
-}
+static inline sw_dims input_dims(network net, int64_t n) { return net == mlp ? SW_DIMS(n, 20) : SW_DIMS(n, 1, 12, 12); }
 
 /* A sleeping graph: x -> "logits". */
 static inline sw_graph *forward_graph(sw_context *ctx, network net)

@@ -12,10 +12,7 @@ struct drawing {
     int count, weights;
 };
 
-static uint64_t draw(struct drawing *d, uint64_t bound)
-{
-    return sw_random_below(d->at, d->element++, bound);
-}
+static uint64_t draw(struct drawing *d, uint64_t bound) { return sw_random_below(d->at, d->element++, bound); }
 
 static sw_value *any(struct drawing *d)
 {
@@ -34,7 +31,8 @@ static sw_value *weight(struct drawing *d, sw_dims dims, sw_init init)
 static sw_value *convolution(struct drawing *d)
 {
     int64_t kernel = draw(d, 2) ? 3 : 1, groups = draw(d, 3) ? 1 : 4;
-    const sw_window window = {.axes = 2, .pads_begin = {kernel / 2, kernel / 2}, .pads_end = {kernel / 2, kernel / 2}, .groups = groups};
+    const sw_window window = {
+        .axes = 2, .pads_begin = {kernel / 2, kernel / 2}, .pads_end = {kernel / 2, kernel / 2}, .groups = groups};
     sw_value *w = weight(d, SW_DIMS(CHANNELS, CHANNELS / groups, kernel, kernel), sw_init_he(draw(d, 1000)));
     sw_value *b = draw(d, 2) ? weight(d, SW_DIMS(CHANNELS), sw_init_normal(draw(d, 1000), 0.2)) : SW_NONE;
     return sw_conv(d->g, any(d), w, b, &window);
@@ -46,10 +44,12 @@ static sw_value *normalisation(struct drawing *d)
     sw_state *states[2];
     for (int i = 0; i < 2; i++) {
         snprintf(name[i], sizeof name[i], "s%d", d->weights++);
-        states[i] = sw_state_new(sw_graph_context(d->g), name[i], SW_F32, SW_DIMS(CHANNELS), sw_init_constant(i ? 0.8 : 0.1), false);
+        states[i] = sw_state_new(sw_graph_context(d->g), name[i], SW_F32, SW_DIMS(CHANNELS),
+                                 sw_init_constant(i ? 0.8 : 0.1), false);
     }
     sw_value *scale = weight(d, SW_DIMS(CHANNELS), sw_init_constant(0.9));
-    sw_value *y = sw_batch_norm(d->g, any(d), scale, weight(d, SW_DIMS(CHANNELS), sw_init_zero()), states[0], states[1], 1e-3, 0.9);
+    sw_value *y = sw_batch_norm(d->g, any(d), scale, weight(d, SW_DIMS(CHANNELS), sw_init_zero()), states[0], states[1],
+                                1e-3, 0.9);
     sw_state_release(states[0]);
     sw_state_release(states[1]);
     return y;
@@ -63,7 +63,8 @@ static sw_value *pooled(struct drawing *d)
 
 static sw_value *halves(struct drawing *d)
 {
-    sw_value *a = sw_slice(d->g, any(d), 1, 0, CHANNELS / 2, 1), *b = sw_slice(d->g, any(d), 1, CHANNELS / 2, CHANNELS, 1);
+    sw_value *a = sw_slice(d->g, any(d), 1, 0, CHANNELS / 2, 1),
+             *b = sw_slice(d->g, any(d), 1, CHANNELS / 2, CHANNELS, 1);
     return sw_concat(d->g, (sw_value *[]){a, b}, 2, 1);
 }
 
@@ -86,22 +87,38 @@ static sw_value *next(struct drawing *d)
 {
     sw_graph *g = d->g;
     switch (draw(d, 18)) {
-    case 0: return sw_relu(g, any(d));
-    case 1: return sw_sigmoid(g, any(d));
-    case 2: return sw_tanh(g, any(d));
-    case 3: return sw_gelu(g, any(d), false);
-    case 4: return sw_leaky_relu(g, any(d), 0.1);
-    case 5: return sw_add(g, any(d), any(d));
-    case 6: return sw_mul(g, any(d), sw_tanh(g, any(d)));
-    case 7: return sw_max(g, any(d), any(d));
-    case 8: return sw_add_scalar(g, any(d), draw(d, 2) ? 0 : 0.5);
-    case 9: return sw_mul_scalar(g, any(d), draw(d, 2) ? 1 : 0.5);
-    case 10: return pooled(d);
-    case 11: return halves(d);
-    case 12: return turned(d);
-    case 13: return channel_product(d);
-    case 14: return normalisation(d);
-    default: return convolution(d);
+    case 0:
+        return sw_relu(g, any(d));
+    case 1:
+        return sw_sigmoid(g, any(d));
+    case 2:
+        return sw_tanh(g, any(d));
+    case 3:
+        return sw_gelu(g, any(d), false);
+    case 4:
+        return sw_leaky_relu(g, any(d), 0.1);
+    case 5:
+        return sw_add(g, any(d), any(d));
+    case 6:
+        return sw_mul(g, any(d), sw_tanh(g, any(d)));
+    case 7:
+        return sw_max(g, any(d), any(d));
+    case 8:
+        return sw_add_scalar(g, any(d), draw(d, 2) ? 0 : 0.5);
+    case 9:
+        return sw_mul_scalar(g, any(d), draw(d, 2) ? 1 : 0.5);
+    case 10:
+        return pooled(d);
+    case 11:
+        return halves(d);
+    case 12:
+        return turned(d);
+    case 13:
+        return channel_product(d);
+    case 14:
+        return normalisation(d);
+    default:
+        return convolution(d);
     }
 }
 
@@ -169,8 +186,9 @@ static void check(uint64_t seed, bool training, bool freeze, int team)
     for (int k = 0; k < 2; k++) {
         sides[k].ctx = context_of(k ? "cpu" : "ref", 2);
         sides[k].g = drawn(sides[k].ctx, seed, training);
-        sides[k].plan = plan_of(sides[k].g, k ? (sw_compile_options){.training = training, .freeze = freeze, .team = team}
-                                              : (sw_compile_options){.training = training, .no_fusion = true});
+        sides[k].plan =
+            plan_of(sides[k].g, k ? (sw_compile_options){.training = training, .freeze = freeze, .team = team}
+                                  : (sw_compile_options){.training = training, .no_fusion = true});
     }
     const int64_t batches[] = {team > 1 ? 40 : 2, 1, 3}; /* a team comes only for large steps */
     for (int i = 0; i < 3; i++)

@@ -93,7 +93,8 @@ static void *work(void *user)
     for (int i = 0; i < 50; i++) {
         sw_graph *g = sw_graph_new(w->ctx, SW_EAGER | SW_NOGRAD);
         sw_value *y = cnn(g, sw_input(g, w->x));
-        w->wrong += !y || memcmp(sw_tensor_data(sw_value_tensor(y)), sw_tensor_data(w->expected), sw_tensor_bytes(w->expected)) != 0;
+        w->wrong += !y || memcmp(sw_tensor_data(sw_value_tensor(y)), sw_tensor_data(w->expected),
+                                 sw_tensor_bytes(w->expected)) != 0;
         sw_graph_free(g);
     }
     return NULL;

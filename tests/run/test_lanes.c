@@ -29,7 +29,8 @@ static void *call(void *user)
             c->wrong++;
             continue;
         }
-        c->wrong += memcmp(sw_tensor_data(outputs[0]), sw_tensor_data(c->expected[which]), sw_tensor_bytes(outputs[0])) != 0;
+        c->wrong +=
+            memcmp(sw_tensor_data(outputs[0]), sw_tensor_data(c->expected[which]), sw_tensor_bytes(outputs[0])) != 0;
         sw_tensor_release(outputs[0]);
     }
     return NULL;
@@ -39,7 +40,8 @@ static void check_callers(int lanes, int team, int instances)
 {
     sw_context *ctx = context_of("cpu", 4);
     sw_graph *g = forward_graph(ctx, cnn);
-    sw_plan *plan = plan_of(g, (sw_compile_options){.lanes = lanes, .team = team, .instances = instances, .freeze = true});
+    sw_plan *plan =
+        plan_of(g, (sw_compile_options){.lanes = lanes, .team = team, .instances = instances, .freeze = true});
     struct caller callers[THREADS];
     for (int k = 0; k < THREADS; k++) {
         callers[k] = (struct caller){.ctx = ctx, .plan = plan};

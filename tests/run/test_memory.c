@@ -38,7 +38,8 @@ static sw_value *wide(sw_graph *g, sw_value *x)
 /* x f32[N, 3, 64, 64] */
 static sw_value *deep(sw_graph *g, sw_value *x)
 {
-    const sw_window same = {.axes = 2, .pads_begin = {1, 1}, .pads_end = {1, 1}}, half = {.axes = 2, .kernel = {2, 2}, .strides = {2, 2}};
+    const sw_window same = {.axes = 2, .pads_begin = {1, 1}, .pads_end = {1, 1}},
+                    half = {.axes = 2, .kernel = {2, 2}, .strides = {2, 2}};
     sw_value *h = x;
     int64_t channels = 3;
     for (int i = 0; i < 4; i++) {

@@ -44,7 +44,10 @@ static void test_pictures_of_any_size_go_through_one_plan(void **state)
     const struct {
         const unsigned char *bytes;
         size_t size;
-    } pictures[] = {{rgb_png, sizeof rgb_png}, {base_jpg, sizeof base_jpg}, {lossless_webp, sizeof lossless_webp}, {rgb_png, sizeof rgb_png}};
+    } pictures[] = {{rgb_png, sizeof rgb_png},
+                    {base_jpg, sizeof base_jpg},
+                    {lossless_webp, sizeof lossless_webp},
+                    {rgb_png, sizeof rgb_png}};
     for (int i = 0; i < 4; i++) {
         sw_tensor *bytes = bytes_of(ctx, pictures[i].bytes, pictures[i].size), *y = run_plan(plan, bytes, NULL);
         sw_graph *awake = sw_graph_new(ctx, SW_EAGER | SW_NOGRAD);

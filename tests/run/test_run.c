@@ -120,7 +120,8 @@ static void test_wrong_inputs_are_named(void **state)
 static void test_what_exceeds_the_budget_is_refused_before_it_begins(void **state)
 {
     (void)state;
-    const sw_context_options options = {.size = sizeof options, .budget_bytes = 4 << 20, .backend = "cpu", .threads = 1};
+    const sw_context_options options = {
+        .size = sizeof options, .budget_bytes = 4 << 20, .backend = "cpu", .threads = 1};
     sw_context *ctx = sw_context_new(&options);
     sw_graph *g = forward_graph(ctx, cnn);
     sw_plan *plan = plan_of(g, (sw_compile_options){0});
@@ -229,7 +230,8 @@ static void test_the_log_says_why_kernels_were_skipped(void **state)
 {
     (void)state;
     static char lines[65536];
-    const sw_context_options options = {.size = sizeof options, .backend = "cpu", .trace = "kernels", .log = keep_line, .log_user = lines};
+    const sw_context_options options = {
+        .size = sizeof options, .backend = "cpu", .trace = "kernels", .log = keep_line, .log_user = lines};
     sw_context *ctx = sw_context_new(&options);
     sw_graph *g = forward_graph(ctx, mlp);
     sw_plan *plan = plan_of(g, (sw_compile_options){0});

@@ -55,7 +55,8 @@ static void check_training(network net, bool adam, int team, double bound)
         sw_graph *g = training_graph(ctx, net, adam);
         sw_plan *plan = plan_of(g, (sw_compile_options){.training = true, .team = k ? team : 1, .no_fusion = !k});
         for (int step = 0; step < STEPS; step++) {
-            sw_tensor *x = numbers(ctx, input_dims(net, batch), (uint32_t)step), *labels = labels_of(ctx, batch, CLASSES, (uint32_t)step);
+            sw_tensor *x = numbers(ctx, input_dims(net, batch), (uint32_t)step),
+                      *labels = labels_of(ctx, batch, CLASSES, (uint32_t)step);
             sw_tensor *loss = run_plan(plan, x, labels);
             losses[k][step] = sw_tensor_get(loss, 0);
             sw_tensor_release(x);
