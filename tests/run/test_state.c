@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "graph/graph.h"
+#include "run/team.h"
 
 /* Copies of all states of a graph, in its order. */
 struct snapshot {
@@ -84,6 +85,41 @@ static void test_backends_agree_on_training(void **state)
     check_training(mlp, false, 1, 1e-4);
     check_training(cnn, false, 1, 1e-3);
     check_training(cnn, true, 2, 1e-2);
+}
+
+/* All bytes of all states after some steps. */
+static struct snapshot trained(sw_context *ctx, int team)
+{
+    sw_graph *g = training_graph(ctx, cnn, true);
+    sw_plan *plan = plan_of(g, (sw_compile_options){.training = true, .team = team});
+    for (uint32_t step = 0; step < 5; step++) {
+        sw_tensor *x = numbers(ctx, input_dims(cnn, 48), step), *labels = labels_of(ctx, 48, CLASSES, step);
+        sw_tensor_release(run_plan(plan, x, labels));
+        sw_tensor_release(x);
+        sw_tensor_release(labels);
+    }
+    struct snapshot end = take(ctx, g);
+    sw_plan_free(plan);
+    sw_graph_free(g);
+    return end;
+}
+
+static void test_the_same_identity_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int team = 1; team <= (sw_team_most() > 1 ? 2 : 1); team++) {
+        struct snapshot ends[2];
+        sw_context *contexts[2];
+        for (int k = 0; k < 2; k++)
+            ends[k] = trained(contexts[k] = context_of("cpu", 2), team);
+        for (int i = 0; i < ends[0].count; i++)
+            assert_memory_equal(sw_tensor_data(ends[0].tensors[i]), sw_tensor_data(ends[1].tensors[i]),
+                                sw_tensor_bytes(ends[0].tensors[i]));
+        for (int k = 0; k < 2; k++) {
+            drop(&ends[k]);
+            sw_context_free(contexts[k]);
+        }
+    }
 }
 
 static void test_a_step_equals_the_awake_one(void **state)
@@ -254,6 +290,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_backends_agree_on_training),
+        cmocka_unit_test(test_the_same_identity_gives_the_same_bits),
         cmocka_unit_test(test_a_step_equals_the_awake_one),
         cmocka_unit_test(test_new_versions_are_written_over_the_old),
         cmocka_unit_test(test_a_stopped_run_changes_no_state),
