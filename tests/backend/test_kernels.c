@@ -341,6 +341,22 @@ static void test_transposes(void **state)
     }
 }
 
+static void test_casts(void **state)
+{
+    static const sw_dtype pairs[][2] = {{SW_U8, SW_F32},  {SW_BOOL, SW_F32}, {SW_I8, SW_F32},  {SW_I32, SW_F32}, {SW_I64, SW_F32}, {SW_F64, SW_F32},
+                                        {SW_F32, SW_F64}, {SW_I32, SW_I64},  {SW_I64, SW_I32}, {SW_U8, SW_I64},  {SW_U8, SW_I32},  {SW_BOOL, SW_I64}};
+    sw_context *ctx = *state;
+    for (size_t i = 0; i < COUNT(pairs); i++) {
+        sw_tensor *x = sw_tensor_new(ctx, pairs[i][0], SW_DIMS(3, 37));
+        for (int64_t k = 0; k < sw_tensor_count(x); k++)
+            sw_store_f64(pairs[i][0], sw_tensor_data(x), k, pairs[i][0] == SW_BOOL ? (double)(k % 2) : (double)(k * 7919 % 251) - 100.5);
+        sw_attr attrs[] = {SW_ATTR_D("to", pairs[i][1])};
+        struct question q = {.op = "Cast", .inputs = {x}, .inputs_count = 1, .outputs_count = 1, .attrs = attrs, .attrs_count = 1};
+        ask(ctx, &q);
+        release_inputs(&q);
+    }
+}
+
 /* ---- normalisation ---- */
 
 static void batch_norm(sw_context *ctx, sw_dims x, bool training)
@@ -512,6 +528,7 @@ int main(void)
         cmocka_unit_test(test_updates_over_sizes),
         cmocka_unit_test(test_dropout_draws_the_reference_bits),
         cmocka_unit_test(test_transposes),
+        cmocka_unit_test(test_casts),
         cmocka_unit_test(test_batch_norm_in_every_layout),
         cmocka_unit_test(test_layer_norm_over_sizes),
         cmocka_unit_test(test_fused_rows),

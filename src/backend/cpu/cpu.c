@@ -121,7 +121,7 @@ static sw_status add_all(sw_context *ctx, struct lists *l)
 {
     const sw_cpu_family *families[] = {&sw_cpu_elementwise, &sw_cpu_reduce, &sw_cpu_softmax,
                                        &sw_cpu_layer_norm, &sw_cpu_batch_norm, &sw_cpu_pool, &sw_cpu_copy, &sw_cpu_reorder,
-                                       &sw_cpu_update, &sw_cpu_product, &sw_cpu_conv};
+                                       &sw_cpu_update, &sw_cpu_product, &sw_cpu_conv, &sw_cpu_cast};
     SW_TRY(add_kernels(ctx, l, sw_cpu_small_product.kernels, sw_cpu_small_product.count));
     SW_TRY(add_kernels(ctx, l, sw_cpu_conv_deep.kernels, sw_cpu_conv_deep.count));
 #ifdef SW_HAVE_ONEDNN

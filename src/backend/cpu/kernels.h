@@ -11,7 +11,7 @@ typedef struct sw_cpu_family {
     int count;
 } sw_cpu_family;
 extern const sw_cpu_family sw_cpu_elementwise, sw_cpu_reduce, sw_cpu_softmax, sw_cpu_layer_norm, sw_cpu_batch_norm, sw_cpu_pool,
-    sw_cpu_copy, sw_cpu_reorder, sw_cpu_update, sw_cpu_small_product, sw_cpu_product, sw_cpu_conv, sw_cpu_conv_deep;
+    sw_cpu_copy, sw_cpu_reorder, sw_cpu_update, sw_cpu_small_product, sw_cpu_product, sw_cpu_conv, sw_cpu_conv_deep, sw_cpu_cast;
 
 /* ---- questions about a site ---- */
 static inline bool sw_site_given(const sw_site *site, int input)

@@ -36,7 +36,7 @@ SIMD vf v_bits(vi x) { return (vf)x; }
 SIMD vi v_ints(vf x) { return (vi)x; }
 SIMD vf v_select(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
 
-/* The first n < V elements; the others are 0. */
+/* The first n <= V elements; the others are 0. */
 SIMD vf v_load_part(const float *p, int64_t n)
 {
 #if defined(__AVX512F__)
@@ -153,6 +153,32 @@ SIMD vf v_from_int(vi x) { return __builtin_convertvector(x, vf); }
 #endif
 SIMD vf v_interleave_low(vf a, vf b) { return __builtin_shufflevector(a, b, V_LOW); }
 SIMD vf v_interleave_high(vf a, vf b) { return __builtin_shufflevector(a, b, V_HIGH); }
+
+/* Lanes 0, 2, 4, … of a and then b. */
+#if defined(__AVX512F__)
+#define V_EVEN 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30
+#elif defined(__AVX2__)
+#define V_EVEN 0, 2, 4, 6, 8, 10, 12, 14
+#else
+#define V_EVEN 0, 2, 4, 6
+#endif
+SIMD vf v_even(vf a, vf b) { return __builtin_shufflevector(a, b, V_EVEN); }
+
+/* The first n <= V elements, `step` apart; other lanes hold anything. Nothing beyond the last is read. */
+SIMD vf v_load_step(const float *p, int64_t n, int64_t step)
+{
+    if (step == 1)
+        return n == V ? v_load(p) : v_load_part(p, n);
+    if (step == 2) {
+        int64_t all = 2 * n - 1;
+        vf low = all >= V ? v_load(p) : v_load_part(p, all);
+        return v_even(low, all > V ? v_load_part(p + V, all - V) : low);
+    }
+    float lanes[V] = {0};
+    for (int64_t i = 0; i < n; i++)
+        lanes[i] = p[i * step];
+    return v_load(lanes);
+}
 
 /* A square of V x V turned over: log2(V) perfect shuffles of the rows. */
 SIMD void v_transpose(vf rows[V])

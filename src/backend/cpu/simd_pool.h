@@ -16,12 +16,13 @@
 static void pool_max(const float *x, const int64_t *taps, int count, float *y, int64_t lanes, int64_t n, int64_t x_step,
                      int64_t y_step)
 {
-    if (lanes == 1) {
-        for (int64_t o = 0; o < n; o++, x += x_step, y += y_step) {
-            float m = -INFINITY;
+    if (lanes == 1) { /* neighbouring outputs go together */
+        for (int64_t o = 0; o < n; o += V) {
+            int64_t k = n - o < V ? n - o : V;
+            vf m = v_all(-INFINITY);
             for (int t = 0; t < count; t++)
-                m = x[taps[t]] > m || x[taps[t]] != x[taps[t]] ? x[taps[t]] : m;
-            *y = m;
+                m = v_max_nan(v_load_step(x + taps[t] + o * x_step, k, x_step), m);
+            v_store_part(y + o, m, k);
         }
         return;
     }
@@ -43,16 +44,17 @@ static void pool_max(const float *x, const int64_t *taps, int count, float *y, i
 static void pool_sum(const float *x, const int64_t *taps, int count, float *y, int64_t lanes, int64_t n, int64_t x_step,
                      int64_t y_step, float factor)
 {
+    vf f = v_all(factor);
     if (lanes == 1) {
-        for (int64_t o = 0; o < n; o++, x += x_step, y += y_step) {
-            float s = 0;
+        for (int64_t o = 0; o < n; o += V) {
+            int64_t k = n - o < V ? n - o : V;
+            vf s = ZERO;
             for (int t = 0; t < count; t++)
-                s += x[taps[t]];
-            *y = s * factor;
+                s += v_load_step(x + taps[t] + o * x_step, k, x_step);
+            v_store_part(y + o, s * f, k);
         }
         return;
     }
-    vf f = v_all(factor);
     EACH_LANES(
         {
             vf s = ZERO;
@@ -95,21 +97,32 @@ SIMD void share_max(const float *x, vf g, const int64_t *taps, int count, float 
     }
 }
 
+/* k neighbouring windows of a plain row, whose places are `step` apart. */
+SIMD void share_row(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t k, int64_t step, bool alone)
+{
+    vf m = v_load_step(x + taps[0], k, step), g = v_load_part(dy, k);
+    for (int t = 1; t < count; t++)
+        m = v_max_nan(v_load_step(x + taps[t], k, step), m);
+    vi open = v_all_i(-1);
+    for (int t = 0; t < count; t++) {
+        vf v = v_load_step(x + taps[t], k, step);
+        vi here = ((v == m) | (v != v)) & open;
+        open &= ~here;
+        float lanes[V], *to = dx + taps[t];
+        v_store(lanes, v_bits(v_ints(g) & here));
+        for (int64_t i = 0; i < k; i++)
+            to[i * step] = alone ? lanes[i] : to[i * step] + lanes[i];
+    }
+}
+
 /* `dx` has x's form. Where windows are `alone` they overlap nowhere, and each writes all of its places; else dx holds
  * sums. */
 static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
                           int64_t x_step, int64_t y_step, bool alone)
 {
     if (lanes == 1) {
-        for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step) {
-            int best = 0;
-            for (int t = 1; t < count; t++)
-                if (x[taps[t]] > x[taps[best]] || (x[taps[t]] != x[taps[t]] && x[taps[best]] == x[taps[best]]))
-                    best = t;
-            for (int t = 0; t < count && alone; t++)
-                dx[taps[t]] = 0;
-            dx[taps[best]] += *dy;
-        }
+        for (int64_t o = 0; o < n; o += V)
+            share_row(x + o * x_step, dy + o, taps, count, dx + o * x_step, n - o < V ? n - o : V, x_step, alone);
         return;
     }
     for (int64_t o = 0; o < n; o++, x += x_step, dx += x_step, dy += y_step)
