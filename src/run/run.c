@@ -192,7 +192,7 @@ static sw_status run_in_lane(struct run *r)
     if (status == SW_OK)
         for (int i = 0; i < r->p->assignments_count; i++)
             sw_state_touch(r->p->states[r->p->assignments[i].state]);
-    if (status == SW_OK && sw_trace_is_on(&r->plan->trace))
+    if (status == SW_OK && r->ended)
         sw_trace_run(r->p->ctx, &r->plan->trace, r->p->name, r->lane->index, begin, r->ended);
     for (int i = 0; i < r->p->outputs_count && status != SW_OK; i++)
         if (r->lane->made[i]) {
