@@ -82,6 +82,12 @@ sw_context *sw_loop_context(const sw_loop *loop) { return loop->ctx; }
 
 uint64_t sw_loop_now(const sw_loop *loop) { return loop->now; }
 
+int sw_loop_waiting(const sw_loop *loop)
+{
+    int rest = loop->event_count - loop->event_at - 1;
+    return rest > 0 ? rest : 0;
+}
+
 /* ---- descriptors ---- */
 
 static sw_status control(sw_loop *loop, int what, sw_watch *watch, uint32_t events)

@@ -46,6 +46,9 @@ void sw_loop_stop(sw_loop *loop);
 /* The time at which this turn of the loop began (ns, CLOCK_MONOTONIC). */
 uint64_t sw_loop_now(const sw_loop *loop);
 
+/* Loop thread, in a `ready`: how many other descriptors are ready in this turn and still wait for theirs. */
+int sw_loop_waiting(const sw_loop *loop);
+
 /* `events` as for epoll_ctl (add EPOLLET for edges). After unwatch, `ready` is not called again, not even for
  * events that were already fetched. */
 sw_status sw_loop_watch(sw_loop *loop, sw_watch *watch, uint32_t events);

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { MODELS_MAX = 256, BATCH_MAX = 64, LANES_MAX = 256, LOOK_AHEAD = 256 };
+enum { MODELS_MAX = 256, BATCH_MAX = 64, LANES_MAX = 256, LOOK_AHEAD = 256, HAND_OVER_NS = 10000 };
 
 typedef struct lane {
     sw_scheduler *scheduler;
@@ -359,11 +359,19 @@ static void fire_expiry(sw_timer *timer)
         sw_loop_timer_set(s->loop, &s->expiry, soonest);
 }
 
+/* Worth running where it is: it takes less than handing it over would; or it takes not much more and nobody else waits
+ * for the loop, who would be better served by a batch on a lane. */
+static bool is_quick(const sw_scheduler *s, const sw_request *r)
+{
+    uint64_t forecast = sw_loaded_forecast(r->version, r->rows), limit = s->options.inline_ns;
+    return forecast < limit && (forecast < HAND_OVER_NS || sw_loop_waiting(s->loop) == 0);
+}
+
 void sw_scheduler_submit(sw_scheduler *s, sw_request *r)
 {
     sw_model *m = r->model;
     r->queued_at = sw_now_ns();
-    bool quick = !r->read && sw_loaded_forecast(r->version, r->rows) < s->options.inline_ns;
+    bool quick = !r->read && is_quick(s, r);
     pthread_mutex_lock(&s->lock);
     if (quick && atomic_load_explicit(&s->running, memory_order_relaxed) == 0 && !m->queue.first) {
         pthread_mutex_unlock(&s->lock);
