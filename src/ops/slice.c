@@ -1,7 +1,7 @@
 /* slice.c: parts of a tensor by ranges along its axes: Slice and its gradient.
  *
  * Ranges are values, clamped to the axis as NumPy does, so a slice has no wrong ends; what they give is known at build
- * time when they are constants, symbol by symbol where the axis is one. */
+ * time when they are constants, or computed from shapes, in which case places and axes may be formulas of symbols. */
 #include "ops/row.h"
 #include "ops/sample.h"
 
@@ -20,7 +20,7 @@ static int64_t slice_count(int64_t size, int64_t start, int64_t stop, int64_t st
     return distance <= 0 ? 0 : (int64_t)(((uint64_t)distance - 1) / stride + 1);
 }
 
-/* starts, ends, axes and steps: one entry per sliced axis. */
+/* starts, ends, axes and steps: one entry per sliced axis. While inferring, starts and ends are dims. */
 struct ranges {
     int count;
     int64_t start[SW_MAX_RANK], stop[SW_MAX_RANK], axis[SW_MAX_RANK], step[SW_MAX_RANK];
@@ -40,41 +40,64 @@ static sw_status check_ranges(const struct ranges *r, int rank, const char *name
     return SW_OK;
 }
 
-/* Input `index` as plain numbers. False when they are not known yet. */
-static bool known_ints(const sw_infer *infer, int index, int64_t *values, int *count)
+/* The contents of input `index`, symbolic ones included. False when they are not known yet. */
+static bool known_dims(const sw_infer *infer, int index, sw_dim *values, int *count)
 {
     const sw_dim *dims;
     if (!sw_infer_contents_of(infer, index, &dims, count) || *count > SW_MAX_RANK)
         return false;
-    for (int i = 0; i < *count; i++) {
-        if (dims[i] <= SW_DIM_UNKNOWN)
-            return false;
-        values[i] = dims[i];
-    }
+    memcpy(values, dims, sizeof *dims * (size_t)*count);
     return true;
 }
 
-/* The dim of one sliced axis; symbolic when the axis is. */
-static sw_dim slice_dim(sw_graph *g, sw_dim size, int64_t start, int64_t stop, int64_t step)
+static bool known_ints(const sw_infer *infer, int index, int64_t *values, int *count)
 {
-    int64_t first;
-    if (sw_dim_known(size))
-        return slice_count(size, start, stop, step, &first);
-    if (step < 0 || size == SW_DIM_UNKNOWN)
-        return SW_DIM_UNKNOWN;
-    sw_dim from = start >= 0 ? sw_dim_min(g, start, size) : sw_dim_max(g, sw_dim_add(g, size, start), 0);
-    sw_dim to = stop >= INT32_MAX ? size
-                : stop >= 0       ? sw_dim_min(g, stop, size)
-                                  : sw_dim_max(g, sw_dim_add(g, size, stop), 0);
-    return sw_dim_max(g, sw_dim_ceil_div(g, sw_dim_sub(g, to, from), step), 0);
+    if (!known_dims(infer, index, values, count))
+        return false;
+    for (int i = 0; i < *count; i++)
+        if (values[i] <= SW_DIM_UNKNOWN)
+            return false;
+    return true;
 }
 
-/* Takes starts at input `first`, then ends, axes, steps. False when some are known only at run time. */
+/* A place on an axis: from its end when negative, clamped. Not known when its sign is not. */
+static sw_dim place_on(sw_graph *g, sw_dim size, sw_dim place)
+{
+    int64_t low, high;
+    sw_dim_range(g, place, &low, &high);
+    if (low >= 0)
+        return low >= INT32_MAX ? size : sw_dim_min(g, place, size);
+    return high < 0 ? sw_dim_max(g, sw_dim_add(g, size, place), 0) : SW_DIM_UNKNOWN;
+}
+
+/* The dim of one sliced axis. */
+static sw_dim slice_dim(sw_graph *g, sw_dim size, sw_dim start, sw_dim stop, int64_t step)
+{
+    int64_t first;
+    if (sw_dim_known(size) && start > SW_DIM_UNKNOWN && stop > SW_DIM_UNKNOWN)
+        return slice_count(size, start, stop, step, &first);
+    if (step < 0)
+        return SW_DIM_UNKNOWN;
+    sw_dim length = sw_dim_sub(g, place_on(g, size, stop), place_on(g, size, start));
+    return sw_dim_max(g, sw_dim_ceil_div(g, length, step), 0);
+}
+
+/* Takes starts at input `first`, then ends, axes, steps. False when it is not even known which axes they are about;
+ * places that are known only at run time are SW_DIM_UNKNOWN. */
 static bool infer_ranges(const sw_infer *infer, int first, int rank, struct ranges *r)
 {
+    const sw_type *starts = sw_infer_type(infer, first);
     int stops, axes, steps;
-    if (!known_ints(infer, first, r->start, &r->count) || !known_ints(infer, first + 1, r->stop, &stops))
-        return false;
+    if (!known_dims(infer, first, r->start, &r->count)) {
+        if (starts->rank != 1 || starts->dims[0] < 0 || starts->dims[0] > SW_MAX_RANK)
+            return false;
+        r->count = (int)starts->dims[0];
+        for (int i = 0; i < r->count; i++)
+            r->start[i] = SW_DIM_UNKNOWN;
+    }
+    if (!known_dims(infer, first + 1, r->stop, &stops))
+        for (stops = 0; stops < r->count; stops++)
+            r->stop[stops] = SW_DIM_UNKNOWN;
     axes = steps = r->count;
     for (int i = 0; i < r->count; i++)
         r->axis[i] = i, r->step[i] = 1;
@@ -110,7 +133,8 @@ static sw_status slice_infer(sw_infer *infer)
 
     const sw_dim *contents;
     int count;
-    if (known && x->rank == 1 && r.count == 1 && sw_infer_contents_of(infer, 0, &contents, &count)) {
+    if (known && x->rank == 1 && r.count == 1 && r.start[0] > SW_DIM_UNKNOWN && r.stop[0] > SW_DIM_UNKNOWN &&
+        sw_infer_contents_of(infer, 0, &contents, &count)) {
         sw_dim part[SW_MAX_RANK];
         int64_t from, items = slice_count(count, r.start[0], r.stop[0], r.step[0], &from);
         for (int64_t i = 0; i < items && items <= SW_MAX_RANK; i++)
