@@ -36,8 +36,6 @@ static sw_status open_all(bench *b, const char *path, int threads)
     sw_loader_options o = {.size = sizeof o, .batch = recipe->train.batch};
     SW_TRY(sw_loader_open(b->data, &o, &b->loader));
     return sw_loader_next(b->loader, &b->batch, NULL);
-});
-return b->loader != NULL ? sw_loader_next(b->loader, &b->batch, NULL) : SW_INVALID;
 }
 
 static sw_status steps(bench *b, long count)
