@@ -54,7 +54,9 @@ static inline sw_graph *many_rows(sw_context *ctx)
 {
     sw_graph *g = sw_graph_new(ctx, 0);
     sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_F32, sw_symbol(g, "batch"), 3, 4));
-    sw_value *c = sw_constant(g, random_tensor(ctx, SW_F32, SW_DIMS(3, 4), 9));
+    sw_tensor *numbers = random_tensor(ctx, SW_F32, SW_DIMS(3, 4), 9);
+    sw_value *c = sw_constant(g, numbers);
+    sw_tensor_release(numbers);
     sw_value *y = sw_add(g, x, c);
     sw_value *parts[2], *joined[3];
     y = sw_sub(g, sw_mul(g, y, y), sw_div(g, c, sw_scalar(g, SW_F32, 3)));
