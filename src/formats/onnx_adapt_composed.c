@@ -11,6 +11,15 @@ static sw_dtype dtype_of(const sw_value *value) { return value ? sw_value_type(v
 
 static sw_value *number(sw_graph *g, const sw_value *like, double value) { return sw_scalar(g, dtype_of(like), value); }
 
+/* One number per channel as dims that broadcast over [N, C, …]. */
+static sw_value *per_channel(sw_graph *g, sw_value *v, int rank)
+{
+    int64_t axes[SW_MAX_RANK];
+    for (int i = 0; i < rank - 2; i++)
+        axes[i] = i + 1;
+    return sw_unsqueeze(g, v, rank - 2, axes);
+}
+
 /* ---- curves ---- */
 
 static sw_value *curve(onnx_import *im, const onnx_node *node, sw_value *x)
@@ -56,10 +65,13 @@ static sw_status read_swish(onnx_import *im, const onnx_node *node, sw_value *co
 
 static sw_status read_prelu(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
 {
-    (void)node;
     sw_graph *g = onnx_graph_of(im);
-    sw_value *zero = number(g, inputs[0], 0);
-    outputs[0] = sw_where(g, sw_less(g, inputs[0], zero), sw_mul(g, inputs[0], inputs[1]), inputs[0]);
+    sw_value *x = inputs[0], *slope = inputs[1], *zero = number(g, x, 0);
+    const sw_type *type = sw_value_type(x), *own = sw_value_type(slope);
+    if (onnx_current(im)->until && own->rank == 1 && own->dims[0] != 1 && type->rank > 2) /* once per channel */
+        slope = per_channel(g, slope, type->rank);
+    outputs[0] = sw_where(g, sw_less(g, x, zero), sw_mul(g, x, slope), x);
+    (void)node;
     return onnx_done(im);
 }
 
@@ -185,15 +197,6 @@ static sw_value *standardised(sw_graph *g, sw_value *x, int count, const int64_t
     sw_value *centred = sw_sub(g, x, sw_reduce_mean(g, x, count, axes, true));
     sw_value *variance = sw_reduce_mean(g, sw_mul(g, centred, centred), count, axes, true);
     return sw_div(g, centred, sw_sqrt(g, sw_add_scalar(g, variance, epsilon)));
-}
-
-/* One number per channel as dims that broadcast over [N, C, …]. */
-static sw_value *per_channel(sw_graph *g, sw_value *v, int rank)
-{
-    int64_t axes[SW_MAX_RANK];
-    for (int i = 0; i < rank - 2; i++)
-        axes[i] = i + 1;
-    return sw_unsqueeze(g, v, rank - 2, axes);
 }
 
 static sw_status read_instance_norm(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
@@ -354,6 +357,7 @@ static const onnx_adapter table[] = {
     {"Shrink", 9, 0, NULL, {{"lambd"}, {"bias"}}, .read = read_curve},
     {"Swish", 24, 0, NULL, {ALPHA}, .read = read_swish},
     {"PRelu", 7, 0, NULL, .read = read_prelu},
+    {"PRelu", 1, 6, NULL, {{"consumed_inputs"}}, .read = read_prelu},
     {"Tan", 7, 0, NULL, .read = read_hyperbolic},
     {"Sinh", 9, 0, NULL, .read = read_hyperbolic},
     {"Cosh", 9, 0, NULL, .read = read_hyperbolic},

@@ -1,6 +1,6 @@
 /* onnx_adapt_elementwise.c: one number in, one number out, and broadcasting pairs.
  *
- * Before opset 7 pairs broadcast only when told to, along an axis of the caller's choice; that form is not read.
+ * Before opset 7 pairs broadcast only when told to, along an axis of the caller's choice.
  * Min, Max, Sum and Mean take any number of values and become chains of pairs. */
 #include <string.h>
 
@@ -36,6 +36,33 @@ static sw_status read_mean(onnx_import *im, const onnx_node *node, sw_value *con
 {
     SW_TRY(fold(im, node, inputs, outputs, sw_add));
     outputs[0] = sw_mul_scalar(onnx_graph_of(im), outputs[0], 1.0 / node->input_count);
+    return onnx_done(im);
+}
+
+/* Before opset 7 the second value broadcasts when `broadcast` says so, aligned at `axis` of the first (its last dims
+ * when there is no axis): it gets the dims behind it as 1. */
+static sw_status read_pair_1(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
+{
+    static const struct {
+        const char *op;
+        sw_value *(*build)(sw_graph *g, sw_value *a, sw_value *b);
+    } ops[] = {{"Add", sw_add}, {"Sub", sw_sub}, {"Mul", sw_mul}, {"Div", sw_div}, {"Pow", sw_pow}};
+    sw_graph *g = onnx_graph_of(im);
+    sw_value *b = inputs[1];
+    int rank = sw_value_type(inputs[0])->rank, own = sw_value_type(b)->rank;
+    if (onnx_int(im, node, "broadcast", 0) && onnx_find_attr(im, node, "axis")) {
+        int64_t axis = onnx_int(im, node, "axis", 0), behind[SW_MAX_RANK];
+        int count = 0;
+        axis = axis < 0 ? axis + rank : axis;
+        if (rank < 0 || own < 0 || axis < 0 || axis + own > rank)
+            return onnx_fail(im, node, SW_SHAPE, "axis %lld does not fit %d and %d dims", (long long)axis, rank, own);
+        for (int64_t i = axis + own; i < rank; i++, count++)
+            behind[count] = own + count;
+        b = sw_unsqueeze(g, b, count, behind);
+    }
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        if (strcmp(node->op, ops[i].op) == 0)
+            outputs[0] = ops[i].build(g, inputs[0], b);
     return onnx_done(im);
 }
 
@@ -141,6 +168,8 @@ static sw_status read_pow(onnx_import *im, const onnx_node *node, sw_value *cons
 static sw_status cast_to(onnx_import *im, const onnx_node *node, sw_value *x, sw_dtype to, sw_value **output)
 {
     sw_graph *g = onnx_graph_of(im);
+    if (to == SW_STRING || sw_value_type(x)->dtype == SW_STRING)
+        return onnx_fail(im, node, SW_UNSUPPORTED, "text is not converted");
     bool eight = sw_dtype_is_float(to) && sw_dtype_bits(to) == 8;
     if (eight && onnx_int(im, node, "saturate", 1) == 0)
         return onnx_fail(im, node, SW_UNSUPPORTED, "saturate 0 is not supported");
@@ -163,16 +192,23 @@ static sw_status read_cast_like(onnx_import *im, const onnx_node *node, sw_value
     return cast_to(im, node, inputs[0], sw_value_type(inputs[1])->dtype, outputs);
 }
 
+#define OLD_PAIR {{"broadcast"}, {"axis"}, {"consumed_inputs"}}, .read = read_pair_1
+
 static const onnx_adapter table[] = {
     {"Add", 7, 0, "Add"},
     {"Sub", 7, 0, "Sub"},
     {"Mul", 7, 0, "Mul"},
     {"Div", 7, 0, "Div"},
     {"Pow", 7, 0, "Pow", .read = read_pow},
-    {"Min", 8, 0, "Min", .read = read_min},
-    {"Max", 8, 0, "Max", .read = read_max},
-    {"Sum", 8, 0, NULL, .read = read_sum},
-    {"Mean", 8, 0, NULL, .read = read_mean},
+    {"Add", 1, 6, NULL, OLD_PAIR},
+    {"Sub", 1, 6, NULL, OLD_PAIR},
+    {"Mul", 1, 6, NULL, OLD_PAIR},
+    {"Div", 1, 6, NULL, OLD_PAIR},
+    {"Pow", 1, 6, NULL, OLD_PAIR},
+    {"Min", 6, 0, "Min", .read = read_min},
+    {"Max", 6, 0, "Max", .read = read_max},
+    {"Sum", 6, 0, NULL, .read = read_sum},
+    {"Mean", 6, 0, NULL, .read = read_mean},
     {"Mod", 10, 0, "Mod", {{"fmod", NULL}}, .read = read_mod},
     {"Equal", 7, 0, "Equal"},
     {"Less", 7, 0, "Less"},

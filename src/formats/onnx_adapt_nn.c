@@ -234,7 +234,8 @@ static sw_status read_softmax_1(onnx_import *im, const onnx_node *node, sw_value
 
 /* ---- normalisation and dropout ---- */
 
-/* What a model does in inference; a training_mode of true is not read. */
+/* What a model does in inference; a training_mode of true is not read. Before opset 7 is_test should say that it is
+ * inference; exporters forgot it, so one output alone means it too. */
 static sw_status read_batch_norm(onnx_import *im, const onnx_node *node, sw_value *const *inputs, sw_value **outputs)
 {
     sw_graph *g = onnx_graph_of(im);
@@ -320,6 +321,11 @@ static int average_needs(const sw_node *node)
         {"alpha", "alpha", SW_ATTR_FLOAT, true, .f = 1}, {"beta", "beta", SW_ATTR_FLOAT, true, .f = 1},                \
             {"transA", "transpose_a", SW_ATTR_INT}, {"transB", "transpose_b", SW_ATTR_INT},                            \
     }
+#define OLD_GEMM                                                                                                       \
+    {                                                                                                                  \
+        {"alpha", "alpha", SW_ATTR_FLOAT, true, .f = 1}, {"beta", "beta", SW_ATTR_FLOAT, true, .f = 1},                \
+            {"transA", "transpose_a", SW_ATTR_INT}, {"transB", "transpose_b", SW_ATTR_INT}, {"broadcast"},             \
+    }
 #define LAST_AXIS                                                                                                      \
     {                                                                                                                  \
         {                                                                                                              \
@@ -330,6 +336,7 @@ static int average_needs(const sw_node *node)
 static const onnx_adapter table[] = {
     {"MatMul", 1, 0, "MatMul", .write = write_matmul},
     {"Gemm", 7, 0, "Gemm", GEMM},
+    {"Gemm", 1, 6, "Gemm", OLD_GEMM, .read_only = true},
     {"Conv", 1, 0, "Conv", {WINDOW, {"group"}}, read_conv, write_conv},
     {"MaxPool", 1, 0, "MaxPool", {WINDOW, {"ceil_mode"}, {"storage_order"}}, read_pool, write_pool},
     {"AveragePool",
@@ -353,6 +360,12 @@ static const onnx_adapter table[] = {
      {{"epsilon"}, {"momentum"}, {"training_mode"}, {"spatial"}},
      read_batch_norm,
      write_batch_norm},
+    {"BatchNormalization",
+     1,
+     6,
+     NULL,
+     {{"epsilon"}, {"momentum"}, {"is_test"}, {"spatial"}, {"consumed_inputs"}},
+     .read = read_batch_norm},
     {"LayerNormalization",
      17,
      0,
