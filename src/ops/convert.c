@@ -115,24 +115,42 @@ static sw_status cast_infer(sw_infer *infer)
     return sw_infer_like_first(infer);
 }
 
-/* By sw_tensor_copy's rules: floats round to nearest even; to integers they truncate and saturate, NaN gives 0;
- * integers wrap among themselves; to bool is != 0. */
+/* One piece of a row, by sw_tensor_copy's rules: floats round to nearest even; to integers they truncate and saturate,
+ * NaN gives 0; integers wrap among themselves; to bool is != 0. */
+static void cast_piece(const sw_view *x, int64_t from, int64_t from_step, const sw_view *y, int64_t to, int64_t to_step,
+                       int64_t n)
+{
+    union {
+        double f[256];
+        int64_t i[256];
+        uint64_t u[256];
+    } piece;
+    switch (sw_dtype_class(x->dtype)) {
+    case SW_CLASS_FLOAT:
+        sw_load_row_f64(x->dtype, x->data, from, from_step, n, piece.f);
+        sw_store_row_f64(y->dtype, y->data, to, to_step, n, piece.f);
+        break;
+    case SW_CLASS_SIGNED:
+        sw_load_row_i64(x->dtype, x->data, from, from_step, n, piece.i);
+        sw_store_row_i64(y->dtype, y->data, to, to_step, n, piece.i);
+        break;
+    default:
+        sw_load_row_u64(x->dtype, x->data, from, from_step, n, piece.u);
+        sw_store_row_u64(y->dtype, y->data, to, to_step, n, piece.u);
+    }
+}
+
 static sw_status cast_reference(const sw_call *call)
 {
-    const sw_view *x = &call->inputs[0], *y = &call->outputs[0];
-    bool from_float = sw_dtype_class(x->dtype) == SW_CLASS_FLOAT,
-         is_unsigned = sw_dtype_class(x->dtype) == SW_CLASS_UNSIGNED;
     sw_walk w;
     if (!sw_call_walk(call, &w))
         return SW_OK;
-    do {
-        if (from_float)
-            sw_store_f64(y->dtype, y->data, w.at[1], sw_load_f64(x->dtype, x->data, w.at[0]));
-        else if (is_unsigned)
-            sw_store_u64(y->dtype, y->data, w.at[1], sw_load_u64(x->dtype, x->data, w.at[0]));
-        else
-            sw_store_i64(y->dtype, y->data, w.at[1], sw_load_i64(x->dtype, x->data, w.at[0]));
-    } while (sw_walk_next(&w));
+    int64_t row = sw_walk_rows(&w), in = w.strides[0][0], out = w.strides[1][0];
+    do
+        for (int64_t i = 0; i < row; i += 256)
+            cast_piece(&call->inputs[0], w.at[0] + i * in, in, &call->outputs[0], w.at[1] + i * out, out,
+                       row - i < 256 ? row - i : 256);
+    while (sw_walk_next(&w));
     return SW_OK;
 }
 

@@ -28,35 +28,44 @@ bool sw_call_walk(const sw_call *call, sw_walk *walk)
     return sw_walk_begin(walk, y->rank, y->dims, n + 1, all);
 }
 
-sw_status sw_reference_binary(const sw_call *call, const sw_binary *formula)
+/* Rows are worked on in pieces that stay in the nearest cache. */
+enum { PIECE = 256 };
+
+#define BINARY_ROW(type, load, store, formula)                                                                         \
+    do {                                                                                                               \
+        type p[PIECE], q[PIECE];                                                                                       \
+        load(dtype, a->data, i, w->strides[0][0], n, p);                                                               \
+        load(dtype, b->data, j, w->strides[1][0], n, q);                                                               \
+        for (int64_t e = 0; e < n; e++)                                                                                \
+            p[e] = (formula)(p[e], q[e]);                                                                              \
+        store(dtype, y->data, k, w->strides[2][0], n, p);                                                              \
+    } while (0)
+
+static void binary_piece(const sw_call *call, const sw_binary *formula, const sw_walk *w, int64_t first, int64_t n)
 {
     const sw_view *a = &call->inputs[0], *b = &call->inputs[1], *y = &call->outputs[0];
     sw_dtype dtype = y->dtype;
+    int64_t i = w->at[0] + first * w->strides[0][0], j = w->at[1] + first * w->strides[1][0],
+            k = w->at[2] + first * w->strides[2][0];
+    if (sw_dtype_class(dtype) == SW_CLASS_FLOAT)
+        BINARY_ROW(double, sw_load_row_f64, sw_store_row_f64, formula->f);
+    else if (sw_dtype_class(dtype) == SW_CLASS_SIGNED)
+        BINARY_ROW(int64_t, sw_load_row_i64, sw_store_row_i64, formula->i);
+    else
+        BINARY_ROW(uint64_t, sw_load_row_u64, sw_store_row_u64, formula->u);
+}
+
+sw_status sw_reference_binary(const sw_call *call, const sw_binary *formula)
+{
     sw_walk w;
     if (!sw_call_walk(call, &w))
         return SW_OK;
-    switch (sw_dtype_class(dtype)) {
-    case SW_CLASS_FLOAT:
-        do
-            sw_store_f64(dtype, y->data, w.at[2],
-                         formula->f(sw_load_f64(dtype, a->data, w.at[0]), sw_load_f64(dtype, b->data, w.at[1])));
-        while (sw_walk_next(&w));
-        return SW_OK;
-    case SW_CLASS_SIGNED:
-        do
-            sw_store_i64(dtype, y->data, w.at[2],
-                         formula->i(sw_load_i64(dtype, a->data, w.at[0]), sw_load_i64(dtype, b->data, w.at[1])));
-        while (sw_walk_next(&w));
-        return SW_OK;
-    case SW_CLASS_UNSIGNED:
-        do
-            sw_store_u64(dtype, y->data, w.at[2],
-                         formula->u(sw_load_u64(dtype, a->data, w.at[0]), sw_load_u64(dtype, b->data, w.at[1])));
-        while (sw_walk_next(&w));
-        return SW_OK;
-    default:
-        return sw_fail(SW_UNSUPPORTED, "%s: no arithmetic on strings", sw_node_op(call->node)->name);
-    }
+    int64_t row = sw_walk_rows(&w);
+    do
+        for (int64_t i = 0; i < row; i += PIECE)
+            binary_piece(call, formula, &w, i, row - i < PIECE ? row - i : PIECE);
+    while (sw_walk_next(&w));
+    return SW_OK;
 }
 
 static bool related(const sw_relation *relation, const sw_view *a, int64_t i, const sw_view *b, int64_t k)
@@ -104,8 +113,16 @@ sw_status sw_reference_unary(const sw_call *call, sw_formula f)
     sw_walk w;
     if (!sw_call_walk(call, &w))
         return SW_OK;
+    int64_t row = sw_walk_rows(&w), in = w.strides[0][0], out = w.strides[1][0];
     do
-        sw_store_f64(y->dtype, y->data, w.at[1], f(sw_load_f64(x->dtype, x->data, w.at[0]), alpha, beta));
+        for (int64_t i = 0; i < row; i += PIECE) {
+            int64_t n = row - i < PIECE ? row - i : PIECE;
+            double piece[PIECE];
+            sw_load_row_f64(x->dtype, x->data, w.at[0] + i * in, in, n, piece);
+            for (int64_t k = 0; k < n; k++)
+                piece[k] = f(piece[k], alpha, beta);
+            sw_store_row_f64(y->dtype, y->data, w.at[1] + i * out, out, n, piece);
+        }
     while (sw_walk_next(&w));
     return SW_OK;
 }
@@ -174,27 +191,30 @@ double *sw_desk_array(sw_arena *desk, int64_t count)
 
 double *sw_desk_load(sw_arena *desk, const sw_view *view)
 {
-    double *values = sw_desk_array(desk, sw_view_count(view));
+    double *values = sw_desk_array(desk, sw_view_count(view)), *to = values;
     sw_walk w;
     if (values == NULL || !walk_alone(view, &w))
         return values;
-    int64_t k = 0;
-    do
-        values[k++] = sw_load_f64(view->dtype, view->data, w.at[0]);
-    while (sw_walk_next(&w));
+    int64_t row = sw_walk_rows(&w);
+    do {
+        sw_load_row_f64(view->dtype, view->data, w.at[0], w.strides[0][0], row, to);
+        to += row;
+    } while (sw_walk_next(&w));
     return values;
 }
 
 int64_t *sw_desk_load_int(sw_arena *desk, const sw_view *view)
 {
-    int64_t count = sw_view_count(view), k = 0;
-    int64_t *values = sw_arena_array(desk, (size_t)(count > 0 ? count : 1), sizeof(int64_t));
+    int64_t count = sw_view_count(view);
+    int64_t *values = sw_arena_array(desk, (size_t)(count > 0 ? count : 1), sizeof(int64_t)), *to = values;
     sw_walk w;
     if (values == NULL || !walk_alone(view, &w))
         return values;
-    do
-        values[k++] = sw_load_i64(view->dtype, view->data, w.at[0]);
-    while (sw_walk_next(&w));
+    int64_t row = sw_walk_rows(&w);
+    do {
+        sw_load_row_i64(view->dtype, view->data, w.at[0], w.strides[0][0], row, to);
+        to += row;
+    } while (sw_walk_next(&w));
     return values;
 }
 
@@ -203,9 +223,11 @@ void sw_view_store(const sw_view *view, const double *values)
     sw_walk w;
     if (!walk_alone(view, &w))
         return;
-    do
-        sw_store_f64(view->dtype, view->data, w.at[0], *values++);
-    while (sw_walk_next(&w));
+    int64_t row = sw_walk_rows(&w);
+    do {
+        sw_store_row_f64(view->dtype, view->data, w.at[0], w.strides[0][0], row, values);
+        values += row;
+    } while (sw_walk_next(&w));
 }
 
 void sw_view_store_int(const sw_view *view, const int64_t *values)
@@ -213,9 +235,11 @@ void sw_view_store_int(const sw_view *view, const int64_t *values)
     sw_walk w;
     if (!walk_alone(view, &w))
         return;
-    do
-        sw_store_i64(view->dtype, view->data, w.at[0], *values++);
-    while (sw_walk_next(&w));
+    int64_t row = sw_walk_rows(&w);
+    do {
+        sw_store_row_i64(view->dtype, view->data, w.at[0], w.strides[0][0], row, values);
+        values += row;
+    } while (sw_walk_next(&w));
 }
 
 sw_status sw_on_desk(const sw_call *call, sw_status (*body)(const sw_call *call, sw_arena *desk))

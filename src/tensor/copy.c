@@ -97,16 +97,10 @@ sw_status sw_tensor_copy(sw_tensor *to, const sw_tensor *from)
     sw_walk walk;
     if (!sw_walk_begin(&walk, to->rank, to->dims, 2, (const int64_t *const[]){to->strides, from->strides}))
         return SW_OK;
-    int64_t row = 1, to_stride = 1, from_stride = 1;
-    if (walk.rank > 0) { /* the walk steps over rows: its innermost axis is taken out */
-        row = walk.dims[0];
-        to_stride = walk.strides[0][0];
-        from_stride = walk.strides[1][0];
-        walk.dims[0] = 1;
-    }
+    int64_t row = sw_walk_rows(&walk);
     do
-        copy_row((struct row){to->dtype, to->data, walk.at[0], to_stride},
-                 (struct row){from->dtype, from->data, walk.at[1], from_stride}, row);
+        copy_row((struct row){to->dtype, to->data, walk.at[0], walk.strides[0][0]},
+                 (struct row){from->dtype, from->data, walk.at[1], walk.strides[1][0]}, row);
     while (sw_walk_next(&walk));
     return SW_OK;
 }

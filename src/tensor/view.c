@@ -110,6 +110,18 @@ bool sw_walk_next(sw_walk *walk)
     return false;
 }
 
+int64_t sw_walk_rows(sw_walk *walk)
+{
+    if (walk->rank == 0) {
+        for (int k = 0; k < walk->views; k++)
+            walk->strides[k][0] = 0;
+        return 1;
+    }
+    int64_t row = walk->dims[0];
+    walk->dims[0] = 1;
+    return row;
+}
+
 void sw_view_broadcast_strides(const sw_view *view, int rank, const int64_t *dims, int64_t *strides)
 {
     for (int i = 0; i < rank; i++) {

@@ -47,6 +47,9 @@ typedef struct sw_walk {
 /* False when there are no elements. strides[k]: view k's stride per axis, 0 along broadcast axes. */
 bool sw_walk_begin(sw_walk *walk, int rank, const int64_t *dims, int views, const int64_t *const *strides);
 bool sw_walk_next(sw_walk *walk);
+/* Takes the innermost axis out of a walk that has just begun: each step then stands at the first element of a row of so
+ * many elements, walk->strides[k][0] apart in view k. */
+int64_t sw_walk_rows(sw_walk *walk);
 /* Strides of `view` seen as `rank` dims `dims` (NumPy broadcasting, aligned to the right). */
 void sw_view_broadcast_strides(const sw_view *view, int rank, const int64_t *dims, int64_t *strides);
 

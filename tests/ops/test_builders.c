@@ -218,13 +218,37 @@ static void test_losses(void **state)
              (1.3132617 + 2.1269280 + 3.0485874 + 4.0181499) / 4);
 }
 
+/* Bodies work on rows in pieces; a row of many pieces, with a rest, gives what its elements do. */
+static void test_long_rows(void **state)
+{
+    sw_context *ctx = *state;
+    sw_tensor *t = sw_tensor_new(ctx, SW_I32, SW_DIMS(3, 613));
+    for (int64_t k = 0; k < 3 * 613; k++)
+        sw_tensor_set(t, k, (double)(k - 900));
+    sw_value *numbers = sw_input(g, t), *row = sw_slice(g, numbers, 0, 1, 2, 1), *wide = sw_cast(g, numbers, SW_F64);
+    sw_value *sum = sw_add(g, numbers, row), *slopes = sw_relu(g, wide),
+             *turned = sw_neg(g, sw_transpose(g, wide, 0, NULL));
+    sw_value *mean = sw_reduce_mean(g, wide, 0, NULL, false);
+    if (!sw_ok(g))
+        fail_msg("%s", sw_graph_error(g));
+    for (int64_t r = 0; r < 3; r++)
+        for (int64_t k = 0; k < 613; k++) {
+            int64_t v = r * 613 + k - 900;
+            assert_int_equal(sw_tensor_get_int(sw_value_tensor(sum), r * 613 + k), v + 613 + k - 900);
+            assert_true(sw_tensor_get(sw_value_tensor(slopes), r * 613 + k) == (v > 0 ? (double)v : 0));
+            assert_true(sw_tensor_get(sw_value_tensor(turned), k * 3 + r) == (double)-v);
+        }
+    assert_true(sw_tensor_get(sw_value_tensor(mean), 0) == 19); /* (0 + 1838) / 2 - 900 */
+    sw_tensor_release(t);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_graph, close_graph)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_elementwise), TEST(test_activations),   TEST(test_questions),  TEST(test_products),
         TEST(test_windows),     TEST(test_normalisation), TEST(test_reductions), TEST(test_shapes),
-        TEST(test_randomness),  TEST(test_losses),
+        TEST(test_randomness),  TEST(test_losses),        TEST(test_long_rows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
