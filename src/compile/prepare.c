@@ -4,6 +4,7 @@
  * tells how much scratch it wants; then buffers and scratch are placed together, a step's scratch being a buffer
  * that lives for that step. Nothing of the arena is allocated here, so that a run that will not fit is refused before
  * it begins. */
+
 #include <string.h>
 
 #include "compile/instance.h"
@@ -204,6 +205,18 @@ static bool makes_nothing(const struct preparing *r, const sw_instance_step *at)
     return true;
 }
 
+/* A weight that another row has packed is read plain here, and not as a constant: it would be asked to be packed a
+ * second time, and there is one form per weight. */
+static void show_constants(struct preparing *r, const sw_instance_step *at, bool shown)
+{
+    const sw_node *n = at->step->node;
+    for (int i = 0; i < at->inputs_count; i++) {
+        const sw_value *v = n->inputs[i];
+        if (v != sw_none && v->tensor && r->p->packed[v->id].op && r->p->packed[v->id].op != n->op)
+            r->instance->views[at->inputs + i].data = shown ? sw_tensor_data(v->tensor) : NULL;
+    }
+}
+
 static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
 {
     if (makes_nothing(r, at)) {
@@ -230,7 +243,9 @@ static sw_status prepare_step(struct preparing *r, sw_instance_step *at)
                     .packed = all,
                     .threads = at->threads};
     int before = p->use_threads ? p->use_threads(at->threads) : 0;
+    show_constants(r, at, false);
     sw_status status = choose(r, &site, at);
+    show_constants(r, at, true);
     if (p->use_threads)
         p->use_threads(before);
     SW_TRY(status);

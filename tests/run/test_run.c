@@ -195,6 +195,34 @@ static void test_a_packed_weight_is_kept_once_for_all_dims(void **state)
     sw_context_free(ctx);
 }
 
+/* relu(x w) w with one w: two rows read one weight, each through a kernel of its own. */
+static sw_value *tied(sw_graph *g, sw_value *x)
+{
+    sw_value *w = parameter(g, "w", SW_DIMS(512, 512), sw_init_glorot(1));
+    return sw_matmul(g, sw_relu(g, sw_matmul(g, x, w)), w);
+}
+
+static void test_rows_that_share_a_weight_agree_on_its_form(void **state)
+{
+    (void)state;
+    sw_context *ctx = context_of("cpu", 1);
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_output(g, "y", tied(g, sw_input_declare(g, "x", SW_TYPE(SW_F32, sw_symbol(g, "N"), 512))));
+    sw_plan *plan = plan_of(g, (sw_compile_options){.freeze = true});
+    const int64_t batches[] = {64, 1, 200};
+    for (int i = 0; i < 3; i++) {
+        sw_tensor *x = numbers(ctx, SW_DIMS(batches[i], 512), 1), *y = run_plan(plan, x, NULL);
+        sw_tensor *expected = awake(ctx, tied, x);
+        assert_true(difference(y, expected) < 1e-4);
+        sw_tensor_release(x);
+        sw_tensor_release(y);
+        sw_tensor_release(expected);
+    }
+    sw_plan_free(plan);
+    sw_graph_free(g);
+    sw_context_free(ctx);
+}
+
 /* Kernels may differ between dims: whichever came first, the others find the weight in a form that they read. */
 static void test_dims_in_any_order_find_their_weights(void **state)
 {
@@ -253,6 +281,7 @@ int main(void)
         cmocka_unit_test(test_wrong_inputs_are_named),
         cmocka_unit_test(test_what_exceeds_the_budget_is_refused_before_it_begins),
         cmocka_unit_test(test_a_packed_weight_is_kept_once_for_all_dims),
+        cmocka_unit_test(test_rows_that_share_a_weight_agree_on_its_form),
         cmocka_unit_test(test_dims_in_any_order_find_their_weights),
         cmocka_unit_test(test_the_log_says_why_kernels_were_skipped),
         cmocka_unit_test(test_the_arena_is_as_large_as_was_said),
