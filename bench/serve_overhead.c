@@ -119,7 +119,8 @@ static int dial(const char *address)
     return fd;
 }
 
-/* One answer's size, learned once: every later one is as long, but for the model's own Date, which has a fixed length. */
+/* One answer's size, learned once: every later one is as long, but for the model's own Date, which has a fixed length.
+ */
 static size_t first_answer(int fd, const cell *c, char *bytes, size_t room)
 {
     size_t size = 0, want = 0;
@@ -275,11 +276,12 @@ int main(int argc, char **argv)
     static site bare, model;
     start_model(&model, ctx);
     start_bare(&bare, ctx);
-    printf("serve_overhead  slipway %s  %d CPUs  identity model as JSON over HTTP, microseconds; interleaved, %d turns of "
-           "%g s\n",
-           sw_version(), sw_cpu_count(), turns, seconds);
-    printf("%-8s %11s  %8s %8s %8s   %8s %8s %8s   %6s\n", "request", "connections", "bare p50", "p99", "req/s", "model p50",
-           "p99", "req/s", "added p50");
+    printf(
+        "serve_overhead  slipway %s  %d CPUs  identity model as JSON over HTTP, microseconds; interleaved, %d turns of "
+        "%g s\n",
+        sw_version(), sw_cpu_count(), turns, seconds);
+    printf("%-8s %11s  %8s %8s %8s   %8s %8s %8s   %6s\n", "request", "connections", "bare p50", "p99", "req/s",
+           "model p50", "p99", "req/s", "added p50");
     static const struct {
         const char *name;
         int numbers;

@@ -260,7 +260,8 @@ static bool expired(sw_exchange *x)
     atomic_fetch_add_explicit(&server->counts.timeouts, 1, memory_order_relaxed);
     if (x->phase == PHASE_WRITE || (x->tls && !sw_tls_ready(x->tls)))
         return true;
-    refuse(x, 408, x->phase == PHASE_HEAD ? "the request's head came too slowly" : "the request's body came too slowly");
+    refuse(x, 408,
+           x->phase == PHASE_HEAD ? "the request's head came too slowly" : "the request's body came too slowly");
     return false;
 }
 

@@ -13,13 +13,13 @@ enum { CONNECTION_BUSY = 1, CONNECTION_PENDING = 2 };
 enum { SW_LISTENERS_MAX = 4 };
 
 typedef enum sw_phase {
-    PHASE_IDLE,    /* nothing of a request has come */
-    PHASE_HEAD,    /* the TLS handshake, or part of a head */
+    PHASE_IDLE, /* nothing of a request has come */
+    PHASE_HEAD, /* the TLS handshake, or part of a head */
     PHASE_BODY,
-    PHASE_ANSWER,  /* the service has it */
-    PHASE_WRITE,   /* the socket is full: the loop writes the rest */
-    PHASE_LINGER,  /* answered with a refusal; reads and forgets until the caller has seen it */
-    PHASE_CLOSE    /* to be closed by the loop */
+    PHASE_ANSWER, /* the service has it */
+    PHASE_WRITE,  /* the socket is full: the loop writes the rest */
+    PHASE_LINGER, /* answered with a refusal; reads and forgets until the caller has seen it */
+    PHASE_CLOSE   /* to be closed by the loop */
 } sw_phase;
 
 struct sw_exchange {
@@ -32,12 +32,12 @@ struct sw_exchange {
 
     atomic_uint state;
     atomic_bool left;
-    bool readable; /* the loop's: bytes or an end may wait in the socket */
-    bool hung_up;  /* the loop's: the peer will send no more */
-    bool lost;     /* the loop's: bytes of a later request found no memory; ends after this answer */
-    bool writing;  /* the loop's: it holds the exchange and waits for room in the socket */
+    bool readable;     /* the loop's: bytes or an end may wait in the socket */
+    bool hung_up;      /* the loop's: the peer will send no more */
+    bool lost;         /* the loop's: bytes of a later request found no memory; ends after this answer */
+    bool writing;      /* the loop's: it holds the exchange and waits for room in the socket */
     bool said_goodbye; /* the loop's: our side is shut */
-    bool trimmed;  /* the loop's: idle memory was given back */
+    bool trimmed;      /* the loop's: idle memory was given back */
     sw_phase phase;
     uint64_t since; /* when the phase began */
     uint64_t moved; /* bytes moved in this phase */
@@ -46,8 +46,8 @@ struct sw_exchange {
     sw_http http;
     sw_text stash; /* bytes of later requests, from stash_at on */
     size_t stash_at;
-    sw_text body;  /* of the answer, as its maker writes it */
-    sw_span out;   /* what is sent behind the head: the body, or a fixed text when memory ran out */
+    sw_text body; /* of the answer, as its maker writes it */
+    sw_span out;  /* what is sent behind the head: the body, or a fixed text when memory ran out */
     size_t head_size, sent;
     bool close_after;
     char head[512];

@@ -230,8 +230,7 @@ static sw_http_event feed_head(sw_http *m, const char *bytes, size_t size, size_
     if (!end) {
         *used = skipped + take;
         /* A bare LF can be told at once; a peer that writes them would otherwise wait for ever. */
-        for (const char *lf = head + old; take > 0 && (lf = memchr(lf, '\n', (size_t)(head + m->head.size - lf)));
-             lf++)
+        for (const char *lf = head + old; take > 0 && (lf = memchr(lf, '\n', (size_t)(head + m->head.size - lf))); lf++)
             if (lf == head || lf[-1] != '\r')
                 return bad(m, 400, "malformed HTTP head: a line that ends in LF instead of CRLF");
         return m->head.size >= m->limits.head_bytes ? bad(m, 431, "the head is larger than this server takes")
@@ -275,7 +274,10 @@ static sw_http_event chunk_size_byte(sw_http *m, char c)
         m->in_extension = true;
         return SW_HTTP_MORE;
     }
-    int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int digit = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
     if (digit < 0 || m->in_extension || ++m->chunk_digits > 15)
         return bad(m, 400, "a chunk's size is not a hexadecimal number");
     m->remaining = m->remaining * 16 + (uint64_t)digit;

@@ -89,7 +89,7 @@ bool sw_http_idle(const sw_http *m);
 /* The first header of that name (case does not matter), or NULL. */
 const sw_span *sw_http_header_get(const sw_http *m, const char *name);
 
-bool sw_span_is(sw_span span, const char *text);       /* equal */
+bool sw_span_is(sw_span span, const char *text);        /* equal */
 bool sw_span_is_nocase(sw_span span, const char *text); /* equal but for ASCII case */
 /* Digits only: true and the number, false on anything else or overflow. */
 bool sw_span_u64(sw_span span, uint64_t *number);

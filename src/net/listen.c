@@ -55,7 +55,8 @@ static void name_of(int fd, char text[SW_ADDRESS_MAX])
     socklen_t size = sizeof at;
     char host[64] = "?", port[8] = "?";
     if (getsockname(fd, (struct sockaddr *)&at, &size) == 0)
-        getnameinfo((struct sockaddr *)&at, size, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
+        getnameinfo((struct sockaddr *)&at, size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
     snprintf(text, SW_ADDRESS_MAX, at.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 

@@ -199,8 +199,8 @@ void sw_loop_post(sw_loop *loop, sw_post *post)
     sw_post *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     do {
         post->next = head;
-    } while (!atomic_compare_exchange_weak_explicit(&loop->posted, &head, post, memory_order_acq_rel,
-                                                    memory_order_relaxed));
+    } while (
+        !atomic_compare_exchange_weak_explicit(&loop->posted, &head, post, memory_order_acq_rel, memory_order_relaxed));
     if (head == NULL)
         ring(loop);
 }

@@ -32,7 +32,9 @@ static const char *date_text(void)
 
 static void write_head(sw_exchange *x, int status, const char *type, const char *headers)
 {
-    const char *connection = x->close_after ? "Connection: close\r\n" : x->http.minor == 0 ? "Connection: keep-alive\r\n" : "";
+    const char *connection = x->close_after       ? "Connection: close\r\n"
+                             : x->http.minor == 0 ? "Connection: keep-alive\r\n"
+                                                  : "";
     int n = snprintf(x->head, sizeof x->head, "HTTP/1.1 %d %s\r\nDate: %s\r\n%s%s%sContent-Length: %zu\r\n%s%.200s\r\n",
                      status, sw_http_reason(status), date_text(), type ? "Content-Type: " : "", type ? type : "",
                      type ? "\r\n" : "", x->out.size, connection, headers ? headers : "");
@@ -101,8 +103,8 @@ void sw_reply_finish(sw_exchange *x)
 static void give_back(sw_exchange *x)
 {
     unsigned expected = CONNECTION_BUSY;
-    if (x->phase == PHASE_IDLE && atomic_compare_exchange_strong_explicit(&x->state, &expected, 0, memory_order_acq_rel,
-                                                                          memory_order_relaxed))
+    if (x->phase == PHASE_IDLE &&
+        atomic_compare_exchange_strong_explicit(&x->state, &expected, 0, memory_order_acq_rel, memory_order_relaxed))
         return;
     sw_loop_post(x->server->loop, &x->handed_back);
 }
@@ -149,7 +151,6 @@ void sw_reply_continue(sw_exchange *x)
 
 const sw_http *sw_exchange_request(const sw_exchange *x) { return &x->http; }
 void *sw_exchange_own(const sw_exchange *x) { return (void *)x->own; }
-sw_exchange *sw_exchange_of_own(void *own) { return (sw_exchange *)((char *)own - offsetof(sw_exchange, own)); }
 sw_text *sw_exchange_body(sw_exchange *x) { return &x->body; }
 uint64_t sw_exchange_arrived(const sw_exchange *x) { return x->arrived; }
 bool sw_exchange_left(const sw_exchange *x) { return atomic_load_explicit(&x->left, memory_order_relaxed); }

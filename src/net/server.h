@@ -49,8 +49,13 @@ typedef struct sw_server_options {
 } sw_server_options;
 
 #define SW_SERVER_DEFAULTS                                                                                             \
-    ((sw_server_options){.limits = SW_HTTP_LIMITS_DEFAULT, .connections = 4096, .head_ms = 10000, .idle_ms = 75000,    \
-                         .body_ms = 20000, .write_ms = 20000, .bytes_per_ms = 64})
+    ((sw_server_options){.limits = SW_HTTP_LIMITS_DEFAULT,                                                             \
+                         .connections = 4096,                                                                          \
+                         .head_ms = 10000,                                                                             \
+                         .idle_ms = 75000,                                                                             \
+                         .body_ms = 20000,                                                                             \
+                         .write_ms = 20000,                                                                            \
+                         .bytes_per_ms = 64})
 
 typedef struct sw_server_counts {
     atomic_uint_fast64_t accepted, refused; /* connections; refused: over the limit */
@@ -76,8 +81,6 @@ sw_server_counts *sw_server_count(sw_server *server);
 
 const sw_http *sw_exchange_request(const sw_exchange *exchange);
 void *sw_exchange_own(const sw_exchange *exchange);
-/* The exchange of that own memory. */
-sw_exchange *sw_exchange_of_own(void *own);
 /* The text of the answer's body, empty at first; sent by sw_exchange_reply. */
 sw_text *sw_exchange_body(sw_exchange *exchange);
 /* When the request was complete (ns, CLOCK_MONOTONIC). */

@@ -13,9 +13,9 @@ static const struct {
     sw_dtype dtype;
     const char *name;
 } datatypes[] = {
-    {SW_BOOL, "BOOL"}, {SW_U8, "UINT8"},   {SW_U16, "UINT16"}, {SW_U32, "UINT32"}, {SW_U64, "UINT64"},
-    {SW_I8, "INT8"},   {SW_I16, "INT16"},  {SW_I32, "INT32"},  {SW_I64, "INT64"},  {SW_F16, "FP16"},
-    {SW_BF16, "BF16"}, {SW_F32, "FP32"},   {SW_F64, "FP64"},   {SW_STRING, "BYTES"},
+    {SW_BOOL, "BOOL"}, {SW_U8, "UINT8"},  {SW_U16, "UINT16"}, {SW_U32, "UINT32"},   {SW_U64, "UINT64"},
+    {SW_I8, "INT8"},   {SW_I16, "INT16"}, {SW_I32, "INT32"},  {SW_I64, "INT64"},    {SW_F16, "FP16"},
+    {SW_BF16, "BF16"}, {SW_F32, "FP32"},  {SW_F64, "FP64"},   {SW_STRING, "BYTES"},
 };
 
 const char *sw_datatype_name(sw_dtype dtype)
@@ -158,7 +158,8 @@ static sw_status read_data(const reader *in)
                 return wrong_count(in, "at least ", at + 1);
             SW_TRY(read_element(in, at++));
             items[level]++;
-            /* The usual case, ",1.5,2,…" without a blank, without asking at every number what else might stand there. */
+            /* The usual case, ",1.5,2,…" without a blank, without asking at every number what else might stand there.
+             */
             while (s->at[0] == ',' && (unsigned char)(s->at[1] - '0') <= 9 && at < in->count) {
                 s->at++;
                 SW_TRY(read_element(in, at++));

@@ -258,7 +258,7 @@ static sw_status run_slot(sw_loaded *v, slot *s, sw_cancel *cancel)
 }
 
 sw_status sw_loaded_run(sw_loaded *v, int lane, sw_request *const *requests, int count, sw_cancel *cancel,
-                         sw_tensor ***outputs, int64_t *ran_rows)
+                        sw_tensor ***outputs, int64_t *ran_rows)
 {
     int64_t rows = 0;
     for (int i = 0; i < count; i++)

@@ -23,10 +23,11 @@ struct sw_loaded {
     int lanes;
     int size_count;
     int sizes[SW_SIZES_MAX];
-    uint8_t better[SW_SIZES_MAX]; /* the size to run instead: itself, or a larger one that warm-up found clearly cheaper */
+    uint8_t
+        better[SW_SIZES_MAX]; /* the size to run instead: itself, or a larger one that warm-up found clearly cheaper */
     atomic_uint_fast64_t run_ns[SW_SIZES_MAX]; /* a moving average of what a run of that size takes */
-    atomic_bool fresh_outputs; /* the outputs' dims follow from data: made anew by every run */
-    sw_workspace *workspaces[]; /* by lane */
+    atomic_bool fresh_outputs;                 /* the outputs' dims follow from data: made anew by every run */
+    sw_workspace *workspaces[];                /* by lane */
 };
 
 /* Takes over `servable`, also on failure (then it is freed). One reference. */
@@ -46,6 +47,6 @@ uint64_t sw_loaded_forecast(const sw_loaded *v, int64_t rows);
 /* Runs `count` requests (several only when they agree) as one; `outputs` is borrowed from lane `lane` until its next
  * run. *ran_rows: with padding. */
 sw_status sw_loaded_run(sw_loaded *v, int lane, sw_request *const *requests, int count, sw_cancel *cancel,
-                         sw_tensor ***outputs, int64_t *ran_rows);
+                        sw_tensor ***outputs, int64_t *ran_rows);
 
 #endif

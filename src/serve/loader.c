@@ -126,8 +126,8 @@ static void *loader_main(void *user)
             look_after(serving, serving->models[i]);
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
-        uint64_t at = (uint64_t)until.tv_sec * SECOND + (uint64_t)until.tv_nsec +
-                      (uint64_t)serving->options.poll_ms * 1000000;
+        uint64_t at =
+            (uint64_t)until.tv_sec * SECOND + (uint64_t)until.tv_nsec + (uint64_t)serving->options.poll_ms * 1000000;
         until = (struct timespec){(time_t)(at / SECOND), (long)(at % SECOND)};
         pthread_mutex_lock(&serving->lock);
         while (!serving->stopping && pthread_cond_timedwait(&serving->changed, &serving->lock, &until) != ETIMEDOUT)

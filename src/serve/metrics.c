@@ -11,7 +11,8 @@ enum { BOUNDS = sizeof bounds_us / sizeof *bounds_us };
 static const uint32_t bounds_rows[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256};
 enum { ROW_BOUNDS = sizeof bounds_rows / sizeof *bounds_rows };
 
-_Static_assert((int)BOUNDS <= (int)SW_HISTOGRAM_MAX && (int)ROW_BOUNDS <= (int)SW_HISTOGRAM_MAX, "histograms are too small");
+_Static_assert((int)BOUNDS <= (int)SW_HISTOGRAM_MAX && (int)ROW_BOUNDS <= (int)SW_HISTOGRAM_MAX,
+               "histograms are too small");
 
 void sw_histogram_add_ns(sw_histogram *h, uint64_t ns)
 {
@@ -53,8 +54,8 @@ static void write_histogram(sw_text *text, const char *name, const char *labels,
         else
             sw_text_addf(text, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels, (unsigned long long)below);
     }
-    sw_text_addf(text, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", name, labels, (double)sw_counted(&h->sum) * sum_unit, name,
-                 labels, (unsigned long long)below);
+    sw_text_addf(text, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", name, labels, (double)sw_counted(&h->sum) * sum_unit,
+                 name, labels, (unsigned long long)below);
 }
 
 void sw_metrics_durations(sw_text *text, const char *name, const char *labels, const sw_histogram *h)

@@ -51,7 +51,8 @@ static inline uint64_t sw_counted(const sw_counter *counter)
 void sw_histogram_add_ns(sw_histogram *h, uint64_t ns);
 void sw_histogram_add_rows(sw_histogram *h, uint64_t rows);
 
-/* "# HELP" and "# TYPE" of a family; then its samples, one labelled set after another. `labels` is 'model="a"' or "". */
+/* "# HELP" and "# TYPE" of a family; then its samples, one labelled set after another. `labels` is 'model="a"' or "".
+ */
 void sw_metrics_family(sw_text *text, const char *name, const char *type, const char *help);
 void sw_metrics_value(sw_text *text, const char *name, const char *labels, double value);
 void sw_metrics_durations(sw_text *text, const char *name, const char *labels, const sw_histogram *h);

@@ -44,8 +44,8 @@ static void outcomes(sw_serving *s, sw_text *text)
             sw_metrics_value(text, "slipway_rejected_total", labels,
                              (double)sw_counted(&s->models[i]->metrics.refused[k]));
         }
-    counters(s, text, "slipway_dropped_total", "Requests dropped before execution because the caller had left.", OF(left),
-             ",reason=\"left\"");
+    counters(s, text, "slipway_dropped_total", "Requests dropped before execution because the caller had left.",
+             OF(left), ",reason=\"left\"");
 }
 
 static void states(sw_serving *s, sw_text *text)
@@ -80,7 +80,8 @@ static void connections(sw_serving *s, sw_text *text)
         {"slipway_received_bytes_total", "Bytes received.", atomic_load(&c->bytes_in)},
         {"slipway_sent_bytes_total", "Bytes sent.", atomic_load(&c->bytes_out)},
         {"slipway_bad_http_total", "Requests that were no acceptable HTTP.", atomic_load(&c->bad_requests)},
-        {"slipway_slow_callers_total", "Connections ended because their caller was too slow.", atomic_load(&c->timeouts)},
+        {"slipway_slow_callers_total", "Connections ended because their caller was too slow.",
+         atomic_load(&c->timeouts)},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         sw_metrics_family(text, rows[i].name, "counter", rows[i].help);
@@ -94,7 +95,8 @@ void sw_metrics_page(sw_serving *s, sw_text *text)
 {
     histograms(s, text, "slipway_request_seconds", "From the complete request to its answer.", OF(total),
                sw_metrics_durations);
-    histograms(s, text, "slipway_queue_seconds", "From the complete request to its run.", OF(queue), sw_metrics_durations);
+    histograms(s, text, "slipway_queue_seconds", "From the complete request to its run.", OF(queue),
+               sw_metrics_durations);
     histograms(s, text, "slipway_compute_seconds", "The run that the request took part in.", OF(compute),
                sw_metrics_durations);
     histograms(s, text, "slipway_batch_rows", "Callers' rows in a run.", OF(rows_per_run), sw_metrics_rows);

@@ -12,9 +12,9 @@ typedef struct sw_numeral {
     const char *text;
     size_t size;
     bool negative;
-    bool whole;        /* no fraction and no exponent */
-    bool exact;        /* `digits` holds all of them */
-    uint64_t digits;   /* value = digits * 10^exponent when exact */
+    bool whole;      /* no fraction and no exponent */
+    bool exact;      /* `digits` holds all of them */
+    uint64_t digits; /* value = digits * 10^exponent when exact */
     int exponent;
 } sw_numeral;
 

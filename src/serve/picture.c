@@ -33,12 +33,6 @@ static bool read_layout(const sw_servable *model, layout *l)
     return true;
 }
 
-bool sw_picture_takes(const sw_servable *model)
-{
-    layout l;
-    return read_layout(model, &l) && sw_scores_output(model) >= 0;
-}
-
 /* One axis: `lines` runs of `from` samples become runs of `to`; samples stand `step` apart, runs `line_step`. */
 typedef struct axis {
     int64_t from, to, lines;

@@ -84,13 +84,11 @@ static sw_status read_classes(plan_servable *p, const sw_artifact *artifact, con
 static sw_status fill(plan_servable *p, const sw_artifact *artifact, const sw_model_version *stored, const char *origin,
                       int lanes)
 {
-    SW_TRY(sw_compile(sw_artifact_graph(artifact),
-                      &(sw_compile_options){.size = sizeof(sw_compile_options),
-                                            .freeze = true,
-                                            .team = 1,
-                                            .lanes = lanes,
-                                            .instances = INSTANCES},
-                      &p->plan));
+    SW_TRY(sw_compile(
+        sw_artifact_graph(artifact),
+        &(sw_compile_options){
+            .size = sizeof(sw_compile_options), .freeze = true, .team = 1, .lanes = lanes, .instances = INSTANCES},
+        &p->plan));
     SW_TRY(read_ports(p));
     SW_TRY(read_classes(p, artifact, stored));
     p->servable.origin = sw_arena_strdup(p->arena, origin);

@@ -49,7 +49,8 @@ sw_status sw_request_place(sw_request *r, const sw_servable *model, int index, v
     size_t bytes;
     sw_dtype dtype = model->inputs[index].dtype;
     SW_TRY(sw_dims_count(input->dims, &count));
-    if (!(dtype == SW_STRING ? sw_mul_size((size_t)count, sizeof(uint64_t), &bytes) : sw_dtype_size(dtype, count, &bytes)))
+    if (!(dtype == SW_STRING ? sw_mul_size((size_t)count, sizeof(uint64_t), &bytes)
+                             : sw_dtype_size(dtype, count, &bytes)))
         return sw_fail(SW_SHAPE, "input '%s' is too large", model->inputs[index].name);
     size_t at = sw_align_up(r->data.count, 16);
     SW_TRY(sw_vec_reserve(r->ctx, &r->data, at - r->data.count + bytes + 1)); /* an empty input has an address too */

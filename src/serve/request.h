@@ -26,16 +26,16 @@ struct sw_request {
     sw_context *ctx;
     sw_exchange *exchange;
     sw_model *model;
-    sw_loaded *version; /* held */
+    sw_loaded *version;          /* held */
     sw_request *previous, *next; /* in the model's queue */
     bool queued;                 /* guarded by the scheduler's lock */
 
     sw_status (*read)(sw_request *r); /* makes rows of the body; NULL: that is done */
-    bool picture; /* answered with tags instead of tensors */
-    int top;      /* how many tags */
-    uint64_t arrived; /* when the question was complete (ns) */
-    int64_t rows; /* 0: not batched, runs alone */
-    uint64_t deadline; /* ns; 0: none */
+    bool picture;                     /* answered with tags instead of tensors */
+    int top;                          /* how many tags */
+    uint64_t arrived;                 /* when the question was complete (ns) */
+    int64_t rows;                     /* 0: not batched, runs alone */
+    uint64_t deadline;                /* ns; 0: none */
     uint64_t queued_at, run_at, ran_at;
     sw_scan_text id; /* raw.at is NULL when none was given */
     sw_vec(sw_request_input) inputs;
@@ -66,11 +66,10 @@ void sw_infer_write(const sw_request *r, const char *model_name, const sw_servab
 
 /* ---- pictures in, names out ---- */
 
-/* True when the model can be asked about a picture: one u8 input that holds one, and outputs that score classes. */
-bool sw_picture_takes(const sw_servable *model);
 /* The output that scores classes, -1 when there is none. */
 int sw_scores_output(const sw_servable *model);
-/* Decodes PNG, JPEG or WebP into the picture input's dims. SW_UNSUPPORTED when it is none of these. */
+/* Decodes PNG, JPEG or WebP into the picture input's dims. SW_UNSUPPORTED when it is none of these, SW_INVALID when the
+ * model cannot be asked about pictures: that takes one u8 input that holds one, and an output that scores classes. */
 sw_status sw_picture_read(sw_request *r, const sw_servable *model, const char *bytes, size_t size);
 /* {"model", "version", "tags": [{"label", "score"}…], "ms"} */
 void sw_tags_write(const sw_request *r, const char *model_name, const sw_servable *model, sw_tensor *const *outputs,

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "serve/answer.h"
 #include "serve/inside.h"
 
 /* Bodies up to these sizes are read on the loop's thread (some tens of microseconds); larger ones on a lane. */
@@ -89,8 +90,7 @@ static route read_route(const sw_http *m)
         r.kind = ROUTE_METRICS;
     else if (path.size > 11 && memcmp(path.at, "/v2/models/", 11) == 0)
         r = read_model_route((sw_span){path.at + 11, path.size - 11});
-    else if (path.size > 12 && memcmp(path.at, "/v1/predict/", 12) == 0 &&
-             !memchr(path.at + 12, '/', path.size - 12))
+    else if (path.size > 12 && memcmp(path.at, "/v1/predict/", 12) == 0 && !memchr(path.at + 12, '/', path.size - 12))
         r = (route){.kind = ROUTE_PICTURE, .post = true, .model = {path.at + 12, path.size - 12}};
     r.query = query;
     return r;
@@ -277,8 +277,7 @@ static bool find_version(sw_exchange *x, const route *r, sw_model *m)
         say_error(x, 503, "Retry-After: 1\r\n", "model '%s' is being loaded", m->name);
         return false;
     }
-    if (r->version.size == 0 ||
-        (sw_span_u64(r->version, &number) && (int64_t)number == m->current->servable->version))
+    if (r->version.size == 0 || (sw_span_u64(r->version, &number) && (int64_t)number == m->current->servable->version))
         return true;
     say_error(x, 404, NULL, "model '%s' has no version '%.*s' here; version %lld is served", m->name,
               r->version.size > 20 ? 20 : (int)r->version.size, r->version.at,
@@ -350,7 +349,8 @@ static int on_head(void *user, sw_exchange *x)
     bool known = r.kind != ROUTE_NONE && (r.model.size == 0 || find_model(s, r.model));
     if (known && method_fits(&r, http->method))
         return 0;
-    sw_error_write(sw_exchange_body(x), known ? "this address takes another method" : "nothing is served at this address");
+    sw_error_write(sw_exchange_body(x),
+                   known ? "this address takes another method" : "nothing is served at this address");
     return known ? 405 : 404;
 }
 

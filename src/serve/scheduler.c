@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "serve/answer.h"
 
 enum { MODELS_MAX = 256, BATCH_MAX = 64, LANES_MAX = 256, LOOK_AHEAD = 256, HAND_OVER_NS = 10000 };
 
@@ -32,81 +32,12 @@ struct sw_scheduler {
     bool stopping;
     int idle;           /* lanes that wait */
     atomic_int running; /* lanes with a run in progress; those that only write answers are not counted */
-    int turn; /* the model to look at first: nobody is starved by a busy neighbour */
+    int turn;           /* the model to look at first: nobody is starved by a busy neighbour */
     int model_count;
     sw_model *models[MODELS_MAX];
     sw_timer expiry;
     lane lanes[]; /* and behind them the loop's own */
 };
-
-/* ---- answers ---- */
-
-int sw_http_status_of(sw_status status)
-{
-    switch (status) {
-    case SW_OK:
-        return 200;
-    case SW_INVALID:
-    case SW_SHAPE:
-    case SW_UNSUPPORTED:
-        return 400;
-    case SW_NOT_FOUND:
-        return 404;
-    case SW_BUSY:
-        return 429;
-    case SW_NO_MEMORY:
-    case SW_BUDGET:
-    case SW_CANCELLED:
-        return 503;
-    case SW_DEADLINE:
-        return 504;
-    default:
-        return 500;
-    }
-}
-
-static void forget(sw_request *r)
-{
-    if (r->version)
-        sw_loaded_release(r->version, 1);
-    r->version = NULL;
-}
-
-static void say_error(sw_request *r, int code, const char *text)
-{
-    forget(r);
-    sw_text *body = sw_exchange_body(r->exchange);
-    sw_text_clear(body);
-    sw_error_write(body, text);
-    sw_exchange_reply(r->exchange, code, "application/json", code == 429 || code == 503 ? "Retry-After: 1\r\n" : NULL);
-}
-
-void sw_request_fail(sw_request *r, sw_status status, const char *text)
-{
-    say_error(r, sw_http_status_of(status), text);
-}
-
-void sw_request_refuse(sw_request *r, sw_status status)
-{
-    char text[SW_ERROR_TEXT_MAX];
-    int code = status == SW_UNSUPPORTED ? 415 : sw_http_status_of(status);
-    snprintf(text, sizeof text, "%s", code == 500 ? "the request could not be read" : sw_error_text());
-    sw_count(&r->model->metrics.refused[SW_REFUSED_INVALID], 1);
-    say_error(r, code, text);
-}
-
-static void drop_left(sw_request *r)
-{
-    sw_count(&r->model->metrics.left, 1);
-    forget(r);
-    sw_exchange_drop(r->exchange);
-}
-
-static void fail_late(sw_request *r)
-{
-    sw_count(&r->model->metrics.refused[SW_REFUSED_DEADLINE], 1);
-    sw_request_fail(r, SW_DEADLINE, "the deadline passed before the model could run");
-}
 
 /* ---- queues, under the lock ---- */
 
@@ -159,7 +90,8 @@ static int take_batch(sw_model *m, sw_request **batch, uint64_t now, sw_queue *u
             rows = r->rows;
             if (rows == 0)
                 break;
-        } else if (rows + r->rows <= r->version->servable->max_batch && sw_loaded_agree(batch[0]->version, batch[0], r)) {
+        } else if (rows + r->rows <= r->version->servable->max_batch &&
+                   sw_loaded_agree(batch[0]->version, batch[0], r)) {
             take(&m->queue, r);
             batch[count++] = r;
             rows += r->rows;
@@ -175,9 +107,9 @@ static void settle_unwanted(sw_queue *unwanted)
     for (sw_request *r = unwanted->first, *next; r; r = next) {
         next = r->next;
         if (sw_exchange_left(r->exchange))
-            drop_left(r);
+            sw_request_drop(r);
         else
-            fail_late(r);
+            sw_request_late(r);
     }
 }
 
@@ -195,36 +127,6 @@ static void set_deadline(sw_cancel *cancel, sw_request *const *batch, int count)
         latest = batch[i]->deadline > latest ? batch[i]->deadline : latest;
     }
     sw_cancel_set_deadline(cancel, latest);
-}
-
-static void answer(sw_request *r, sw_tensor *const *outputs, int64_t row)
-{
-    sw_model_metrics *m = &r->model->metrics;
-    sw_text *body = sw_exchange_body(r->exchange);
-    sw_histogram_add_ns(&m->queue, r->run_at - r->queued_at);
-    sw_histogram_add_ns(&m->compute, r->ran_at - r->run_at);
-    if (r->picture)
-        sw_tags_write(r, r->model->name, r->version->servable, outputs, row, body);
-    else
-        sw_infer_write(r, r->model->name, r->version->servable, outputs, row, body);
-    sw_count(&m->answered, 1);
-    sw_histogram_add_ns(&m->total, sw_now_ns() - r->arrived);
-    sw_exchange_reply(r->exchange, 200, "application/json", NULL);
-}
-
-static void run_failed(sw_request *r, const sw_error *error)
-{
-    sw_model_metrics *m = &r->model->metrics;
-    if (error->status == SW_DEADLINE) {
-        sw_count(&m->refused[SW_REFUSED_DEADLINE], 1);
-        sw_request_fail(r, SW_DEADLINE, "the deadline passed while the model ran");
-        return;
-    }
-    sw_count(&m->failed, 1);
-    /* Faults of ours are for the log; callers learn that there was one. */
-    if (sw_http_status_of(error->status) == 500)
-        sw_log_error(r->ctx, "%s: run failed: %s", r->model->name, error->text);
-    sw_request_fail(r, error->status, sw_http_status_of(error->status) == 500 ? "the model failed to run" : error->text);
 }
 
 /* The lane's run is over; what follows is writing. Said before the answers are out, because the caller's next question
@@ -253,7 +155,7 @@ static void run_batch(lane *l, sw_request **batch, int count)
     }
     if (status != SW_OK) {
         sw_error error = sw_error_take(status);
-        run_failed(batch[0], &error);
+        sw_request_failed(batch[0], &error);
         return;
     }
     uint64_t ended = sw_now_ns();
@@ -269,7 +171,7 @@ static void run_batch(lane *l, sw_request **batch, int count)
         each = batch[i]->rows;
         batch[i]->run_at = begun;
         batch[i]->ran_at = ended;
-        answer(batch[i], outputs, row); /* the request may be another by now */
+        sw_request_answer(batch[i], outputs, row); /* the request may be another by now */
     }
     /* The outputs were the version's: only now may it go. */
     sw_loaded_release(v, count);
@@ -407,7 +309,7 @@ void sw_scheduler_left(sw_scheduler *s, sw_request *r)
         take(&r->model->queue, r);
     pthread_mutex_unlock(&s->lock);
     if (waiting)
-        drop_left(r);
+        sw_request_drop(r);
 }
 
 int sw_scheduler_waiting(sw_scheduler *s, const sw_model *model)

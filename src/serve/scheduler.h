@@ -13,8 +13,8 @@ typedef struct sw_scheduler sw_scheduler;
 
 typedef struct sw_scheduler_options {
     int lanes;
-    int max_queue;        /* per model */
-    uint64_t inline_ns;   /* runs expected to take less go inline; 0: none */
+    int max_queue;      /* per model */
+    uint64_t inline_ns; /* runs expected to take less go inline; 0: none */
 } sw_scheduler_options;
 
 /* Models are added before sw_scheduler_start. */
@@ -32,12 +32,5 @@ void sw_scheduler_left(sw_scheduler *s, sw_request *r);
 int sw_scheduler_waiting(sw_scheduler *s, const sw_model *model);
 /* How many threads may run one version at once: the lanes, and the loop's. */
 int sw_scheduler_runners(const sw_scheduler *s);
-
-/* Answers with an error: the status as HTTP says it, the text, what the status asks for (Retry-After). Lets go of the
- * version. Any thread; the request is gone afterwards. */
-void sw_request_fail(sw_request *r, sw_status status, const char *text);
-/* The same for a body that could not be read, by this thread's text: 415 for what is not taken, else as above. */
-void sw_request_refuse(sw_request *r, sw_status status);
-int sw_http_status_of(sw_status status);
 
 #endif

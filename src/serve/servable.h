@@ -22,8 +22,8 @@ struct sw_servable {
     const char *origin;   /* a line for people: where it came from */
     int input_count, output_count;
     const sw_port *inputs, *outputs;
-    bool batched;  /* axis 0 of every input and output is the request's rows; runs may stack them */
-    int max_batch; /* most rows of one run when batched */
+    bool batched;               /* axis 0 of every input and output is the request's rows; runs may stack them */
+    int max_batch;              /* most rows of one run when batched */
     const char *const *classes; /* names of the classes that outputs score; may be none */
     int class_count;
 

@@ -111,7 +111,10 @@ void sw_serving_drain(sw_serving *s, int grace_ms)
                       sw_loop_now(s->loop) + (again || grace_ms < 0 ? 0 : (uint64_t)grace_ms * MS));
 }
 
-sw_status sw_serving_outcome(const sw_serving *s) { return s->fatal.status == SW_OK ? SW_OK : sw_error_raise(&s->fatal); }
+sw_status sw_serving_outcome(const sw_serving *s)
+{
+    return s->fatal.status == SW_OK ? SW_OK : sw_error_raise(&s->fatal);
+}
 
 void sw_serving_free(sw_serving *s)
 {

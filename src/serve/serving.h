@@ -22,8 +22,12 @@ typedef struct sw_serving_options {
 } sw_serving_options;
 
 #define SW_SERVING_DEFAULTS                                                                                            \
-    ((sw_serving_options){.server = SW_SERVER_DEFAULTS, .lanes = 1, .max_queue = 256, .inline_us = 50,                 \
-                          .timeout_ms = 60000, .poll_ms = 200})
+    ((sw_serving_options){.server = SW_SERVER_DEFAULTS,                                                                \
+                          .lanes = 1,                                                                                  \
+                          .max_queue = 256,                                                                            \
+                          .inline_us = 50,                                                                             \
+                          .timeout_ms = 60000,                                                                         \
+                          .poll_ms = 200})
 
 sw_serving *sw_serving_new(sw_loop *loop, const sw_serving_options *options); /* NULL with a text */
 /* Serves `source` (taken over, also on failure) as `name`. Before start. */

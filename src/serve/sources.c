@@ -56,9 +56,8 @@ static sw_status store_load(sw_source *self, int64_t number, int lanes, sw_serva
     const sw_model_version *stored;
     SW_TRY(sw_model_version_open(s->store, exact, true, &stored));
     const sw_model_file *file = sw_model_version_file(stored, "model.onnx");
-    sw_status status =
-        file ? open_artifact(s->ctx, file->path, stored, number, exact, lanes, servable)
-             : sw_fail(SW_NOT_FOUND, "%s has no file 'model.onnx', so there is nothing to serve", exact);
+    sw_status status = file ? open_artifact(s->ctx, file->path, stored, number, exact, lanes, servable)
+                            : sw_fail(SW_NOT_FOUND, "%s has no file 'model.onnx', so there is nothing to serve", exact);
     sw_model_version_free(stored);
     return status == SW_OK ? SW_OK : sw_fail_in(status, "%s", exact);
 }
@@ -141,8 +140,8 @@ sw_status sw_source_file(sw_context *ctx, const char *path, sw_source **source)
 typedef struct url_source {
     sw_source source;
     sw_context *ctx;
-    char *url;      /* without its fragment */
-    char *path;     /* of the copy */
+    char *url;                  /* without its fragment */
+    char *path;                 /* of the copy */
     char sha256[SW_SHA256_HEX]; /* "" when none was asked for */
 } url_source;
 
@@ -158,8 +157,7 @@ static bool have_copy(const url_source *s)
 {
     char got[SW_SHA256_HEX];
     return sw_path_exists(s->path) &&
-           (!s->sha256[0] ||
-            (sw_sha256_file(s->ctx, s->path, got) == SW_OK && strcasecmp(got, s->sha256) == 0));
+           (!s->sha256[0] || (sw_sha256_file(s->ctx, s->path, got) == SW_OK && strcasecmp(got, s->sha256) == 0));
 }
 
 static sw_status url_load(sw_source *self, int64_t version, int lanes, sw_servable **servable)

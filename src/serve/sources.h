@@ -21,10 +21,12 @@ sw_status sw_source_url(sw_context *ctx, const char *url, const char *cache, sw_
  * SW_INVALID). */
 sw_status sw_source_of(sw_context *ctx, const char *target, sw_store *store, const char *cache, sw_source **source);
 bool sw_target_is_stored(const char *target);
-/* What `target` is called when nobody says otherwise: "fashion" of "fashion@production" and of "models/fashion.onnx". */
+/* What `target` is called when nobody says otherwise: "fashion" of "fashion@production" and of "models/fashion.onnx".
+ */
 sw_status sw_target_name(const char *target, char name[129]);
 
-/* A servable from an open model, which it takes over (also on failure). `stored` may be NULL: class names and number. */
+/* A servable from an open model, which it takes over (also on failure). `stored` may be NULL: class names and number.
+ */
 sw_status sw_servable_from(sw_context *ctx, sw_artifact *artifact, const sw_model_version *stored, int64_t version,
                            const char *origin, int lanes, sw_servable **servable);
 

@@ -12,8 +12,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static sw_context *ctx;
     if (!ctx)
         ctx = sw_context_create(NULL);
-    static const sw_port inputs[] = {{"x", SW_F32, {2, {-1, 3}}}, {"i", SW_I8, {1, {-1}}}, {"s", SW_STRING, {1, {-1}}},
-                                     {"b", SW_BOOL, {0, {0}}}};
+    static const sw_port inputs[] = {
+        {"x", SW_F32, {2, {-1, 3}}}, {"i", SW_I8, {1, {-1}}}, {"s", SW_STRING, {1, {-1}}}, {"b", SW_BOOL, {0, {0}}}};
     sw_servable model = {.version = 1, .input_count = 4, .output_count = 1, .inputs = inputs, .outputs = inputs};
     sw_request r = {.ctx = ctx};
     char *body = malloc(size + 1); /* as the server has it: a NUL behind */

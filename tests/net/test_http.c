@@ -143,13 +143,28 @@ static void test_ambiguous_lengths_are_refused(void **state)
 static void test_bad_chunks_are_refused(void **state)
 {
     static const char *const bodies[] = {
-        "\r\n", "g\r\n", "-1\r\n", " 3\r\nabc\r\n", "3 \r\nabc\r\n", "3\nabc\r\n", "0x3\r\nabc\r\n", ";a\r\n",
-        "3\r\nabcd\r\n", "3\r\nabc\n", "3\r\nabcX", "1000000000000000\r\n", "1001\r\n", "3;\x01\r\nabc\r\n",
-        "0\r\n X: 1\r\n\r\n", "0\r\nX: 1\n\r\n", "0\r\n\rX",
+        "\r\n",
+        "g\r\n",
+        "-1\r\n",
+        " 3\r\nabc\r\n",
+        "3 \r\nabc\r\n",
+        "3\nabc\r\n",
+        "0x3\r\nabc\r\n",
+        ";a\r\n",
+        "3\r\nabcd\r\n",
+        "3\r\nabc\n",
+        "3\r\nabcX",
+        "1000000000000000\r\n",
+        "1001\r\n",
+        "3;\x01\r\nabc\r\n",
+        "0\r\n X: 1\r\n\r\n",
+        "0\r\nX: 1\n\r\n",
+        "0\r\n\rX",
     };
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
         char stream[512];
-        int size = snprintf(stream, sizeof stream, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%s", bodies[i]);
+        int size =
+            snprintf(stream, sizeof stream, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n%s", bodies[i]);
         for (size_t cut = 1; cut <= 512; cut += 511) {
             char *got = account(*state, stream, (size_t)size, cut, false);
             if (!strstr(got, " bad 4"))

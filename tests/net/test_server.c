@@ -104,8 +104,12 @@ static struct fixture *start(const sw_server_options *options)
     f->loop = sw_loop_new(f->ctx);
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->changed, NULL);
-    sw_server_service service = {.user = f, .head = on_head, .request = on_request, .left = on_left,
-                                 .refuse = on_refuse, .error_type = "text/plain"};
+    sw_server_service service = {.user = f,
+                                 .head = on_head,
+                                 .request = on_request,
+                                 .left = on_left,
+                                 .refuse = on_refuse,
+                                 .error_type = "text/plain"};
     f->server = sw_server_new(f->loop, &service, options ? options : &SW_SERVER_DEFAULTS);
     assert_int_equal(sw_server_listen(f->server, "127.0.0.1:0", f->address), SW_OK);
     pthread_create(&f->thread, NULL, run_loop, f);
@@ -153,8 +157,9 @@ static void test_pipelined_answers_come_in_order_from_any_thread(void **state)
     struct fixture *f = start(NULL);
     int fd = caller_open(f->address);
     for (int round = 0; round < 20; round++) {
-        caller_say(fd, "POST /later HTTP/1.1\r\nContent-Length: 1\r\n\r\naPOST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
-                       "bPOST /later HTTP/1.1\r\nContent-Length: 1\r\n\r\ncPOST /echo HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
+        caller_say(
+            fd, "POST /later HTTP/1.1\r\nContent-Length: 1\r\n\r\naPOST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\n"
+                "bPOST /later HTTP/1.1\r\nContent-Length: 1\r\n\r\ncPOST /echo HTTP/1.1\r\nContent-Length: 0\r\n\r\n");
         assert_string_equal(caller_hear(fd, &heard)->body, "a");
         assert_string_equal(caller_hear(fd, &heard)->body, "b");
         assert_string_equal(caller_hear(fd, &heard)->body, "c");
@@ -211,10 +216,11 @@ static void test_expectations_heads_and_http_1_0(void **state)
     caller_say(fd, "ok");
     assert_string_equal(caller_hear(fd, &heard)->body, "ok");
 
-    caller_say(fd, "HEAD /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcPOST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\nz");
+    caller_say(fd,
+               "HEAD /echo HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcPOST /echo HTTP/1.1\r\nContent-Length: 1\r\n\r\nz");
     caller_hear(fd, &heard);
     assert_non_null(strstr(heard.head, "Content-Length: 3\r\n"));
-    assert_memory_equal(heard.body, "HTTP/1.1 200"  , 3); /* no body: the next answer's head follows at once */
+    assert_memory_equal(heard.body, "HTTP/1.1 200", 3); /* no body: the next answer's head follows at once */
     close(fd);
 
     fd = caller_open(f->address);
@@ -385,7 +391,8 @@ static void test_addresses(void **state)
     char wanted[200];
     snprintf(wanted, sizeof wanted, "%s is in use by another process; choose one with --listen", f->address);
     assert_string_equal(sw_error_text(), wanted);
-    static const char *const wrong[] = {"", "here", "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536", "::1:80", "127.0.0.1:-1"};
+    static const char *const wrong[] = {"",       "here",        "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:65536",
+                                        "::1:80", "127.0.0.1:-1"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(sw_listen(wrong[i], &fd, bound), SW_INVALID);
     stop(f);

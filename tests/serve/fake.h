@@ -18,7 +18,7 @@ enum { FAKE_WIDTH = 3 };
 typedef struct fake {
     sw_source source;
     sw_context *ctx;
-    atomic_llong wanted;   /* the version that the source asks for */
+    atomic_llong wanted; /* the version that the source asks for */
     atomic_int loaded, freed;
     atomic_int fail_loads; /* so many loads fail */
     atomic_int runs, rows; /* of the model, padding included */
@@ -96,9 +96,16 @@ static inline sw_status fake_load(sw_source *source, int64_t version, int lanes,
     v->owner = f;
     v->input = (sw_port){"x", SW_F32, {2, {-1, FAKE_WIDTH}}};
     v->output = (sw_port){"y", SW_F32, {2, {-1, FAKE_WIDTH}}};
-    v->servable = (sw_servable){.version = version, .platform = "fake", .input_count = 1, .output_count = 1,
-                                .inputs = &v->input, .outputs = &v->output, .batched = true, .max_batch = 8,
-                                .run = fake_run, .free = fake_version_free};
+    v->servable = (sw_servable){.version = version,
+                                .platform = "fake",
+                                .input_count = 1,
+                                .output_count = 1,
+                                .inputs = &v->input,
+                                .outputs = &v->output,
+                                .batched = true,
+                                .max_batch = 8,
+                                .run = fake_run,
+                                .free = fake_version_free};
     atomic_fetch_add(&f->loaded, 1);
     *servable = &v->servable;
     return SW_OK;
@@ -182,8 +189,8 @@ static inline void server_wait_until_running(server *s)
 static inline void caller_ask(int fd, const char *method, const char *path, const char *headers, const char *body)
 {
     char text[8192];
-    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: test\r\n%sContent-Length: %zu\r\n\r\n%s", method, path, headers,
-             strlen(body), body);
+    snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: test\r\n%sContent-Length: %zu\r\n\r\n%s", method, path,
+             headers, strlen(body), body);
     caller_say(fd, text);
 }
 
@@ -191,8 +198,8 @@ static inline void caller_ask_row(int fd, float value)
 {
     char body[256];
     snprintf(body, sizeof body,
-             "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,%d],\"datatype\":\"FP32\",\"data\":[%.9g,%.9g,%.9g]}]}", FAKE_WIDTH,
-             (double)value, (double)value + 1, (double)value + 2);
+             "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,%d],\"datatype\":\"FP32\",\"data\":[%.9g,%.9g,%.9g]}]}",
+             FAKE_WIDTH, (double)value, (double)value + 1, (double)value + 2);
     caller_ask(fd, "POST", "/v2/models/row-id/infer", "", body);
 }
 

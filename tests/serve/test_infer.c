@@ -31,8 +31,13 @@ static sw_servable model_of(sw_port ports[2], sw_dtype dtype, sw_dims dims, bool
 {
     ports[0] = (sw_port){"x", dtype, dims};
     ports[1] = (sw_port){"y", dtype, dims};
-    return (sw_servable){.version = 3, .input_count = 1, .output_count = 1, .inputs = ports, .outputs = ports + 1,
-                         .batched = batched, .max_batch = 8};
+    return (sw_servable){.version = 3,
+                         .input_count = 1,
+                         .output_count = 1,
+                         .inputs = ports,
+                         .outputs = ports + 1,
+                         .batched = batched,
+                         .max_batch = 8};
 }
 
 /* Reads `data` into a tensor of that type and writes it out again. */
@@ -43,24 +48,27 @@ static void check_round(sw_dtype dtype, const char *datatype, const char *shape,
     sw_port ports[2];
     sw_servable model = model_of(ports, dtype, dims, false);
     sw_request r = {.ctx = ctx};
-    int size = snprintf(body, sizeof body, "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"%s\",\"shape\":%s,\"data\":%s}]}",
-                        datatype, shape, data);
+    int size =
+        snprintf(body, sizeof body, "{\"inputs\":[{\"name\":\"x\",\"datatype\":\"%s\",\"shape\":%s,\"data\":%s}]}",
+                 datatype, shape, data);
     sw_status status = sw_infer_read(&r, &model, body, (size_t)size);
     if (status != SW_OK)
         fail_msg("%s: %s", body, sw_error_text());
     sw_tensor *t = sw_tensor_new(ctx, dtype, r.inputs.items[0].dims);
     if (dtype == SW_STRING)
         for (int64_t i = 0; i < sw_tensor_count(t); i++)
-            sw_tensor_set_string(t, i, r.strings.items + ((uint64_t *)(void *)(r.data.items + r.inputs.items[0].at))[i]);
+            sw_tensor_set_string(t, i,
+                                 r.strings.items + ((uint64_t *)(void *)(r.data.items + r.inputs.items[0].at))[i]);
     else if (r.inputs.items[0].bytes)
         memcpy(sw_tensor_data(t), r.data.items + r.inputs.items[0].at, r.inputs.items[0].bytes);
     sw_text text;
     sw_text_init(&text, ctx);
     sw_infer_write(&r, "m", &model, &t, 0, &text);
-    snprintf(wanted, sizeof wanted,
-             "{\"model_name\":\"m\",\"model_version\":\"3\",\"outputs\":[{\"name\":\"y\",\"datatype\":\"%s\",\"shape\":%s,"
-             "\"data\":%s}]}",
-             datatype, shape, written);
+    snprintf(
+        wanted, sizeof wanted,
+        "{\"model_name\":\"m\",\"model_version\":\"3\",\"outputs\":[{\"name\":\"y\",\"datatype\":\"%s\",\"shape\":%s,"
+        "\"data\":%s}]}",
+        datatype, shape, written);
     assert_string_equal(text.data, wanted);
     sw_text_free(&text);
     sw_tensor_release(t);
@@ -157,7 +165,8 @@ static void test_faults_say_where_they_are(void **state)
          "input 'x' has shape [4294967296, 4294967296], the model takes [-1, 2] (-1: any size)"},
         {"{\"inputs\":[{\"name\":\"x\",\"shape\":[-1,2],\"datatype\":\"INT32\",\"data\":[1]}]}",
          "line 1, column 35: a dim is a whole number from 0"},
-        {"{\"outputs\":[{\"name\":\"z\"}],\"inputs\":[]}", "line 1, column 24: the model has no output 'z' (it has 'y')"},
+        {"{\"outputs\":[{\"name\":\"z\"}],\"inputs\":[]}",
+         "line 1, column 24: the model has no output 'z' (it has 'y')"},
         {"{\"parameters\":{\"timeout\":-5}}", "line 1, column 28: \"timeout\" is a whole number of microseconds"},
     };
     sw_request r = {0};

@@ -19,7 +19,8 @@ enum { SIDE = 4, CLASSES = 3 };
 static const char *const class_names[] = {"dark", "grey", "bright"};
 static char folder[] = "/tmp/slipway-serve-XXXXXX";
 
-/* A model of a picture's mean: logits = [0.5 - m, 0, m - 0.5] * 10 * sign, m in 0..1. With sign -1 it says the opposite. */
+/* A model of a picture's mean: logits = [0.5 - m, 0, m - 0.5] * 10 * sign, m in 0..1. With sign -1 it says the
+ * opposite. */
 static sw_graph *brightness(sw_context *ctx, double sign)
 {
     sw_graph *g = sw_graph_new(ctx, 0);
@@ -56,9 +57,17 @@ static void publish(sw_store *store, const char *path, const char *alias)
 {
     sw_model_file file = {.name = "model.onnx", .path = path};
     sw_model_port input = {"image", "u8", "[N, 4, 4, 1]"}, output = {"probabilities", "f32", "[N, 3]"};
-    sw_publication p = {.size = sizeof p, .model = "light", .files = &file, .file_count = 1, .inputs = &input,
-                        .outputs = &output, .input_count = 1, .output_count = 1, .classes = class_names,
-                        .class_count = CLASSES, .alias = alias};
+    sw_publication p = {.size = sizeof p,
+                        .model = "light",
+                        .files = &file,
+                        .file_count = 1,
+                        .inputs = &input,
+                        .outputs = &output,
+                        .input_count = 1,
+                        .output_count = 1,
+                        .classes = class_names,
+                        .class_count = CLASSES,
+                        .alias = alias};
     int64_t version;
     if (sw_model_publish(store, &p, &version) != SW_OK)
         fail_msg("%s", sw_error_text());
@@ -70,8 +79,8 @@ static size_t make_png(uint8_t value, int side, uint8_t *png, size_t room)
     memset(pixels, value, sizeof pixels);
     spng_ctx *enc = spng_ctx_new(SPNG_CTX_ENCODER);
     spng_set_option(enc, SPNG_ENCODE_TO_BUFFER, 1);
-    struct spng_ihdr head = {.width = (uint32_t)side, .height = (uint32_t)side, .bit_depth = 8,
-                             .color_type = SPNG_COLOR_TYPE_GRAYSCALE};
+    struct spng_ihdr head = {
+        .width = (uint32_t)side, .height = (uint32_t)side, .bit_depth = 8, .color_type = SPNG_COLOR_TYPE_GRAYSCALE};
     spng_set_ihdr(enc, &head);
     spng_encode_image(enc, pixels, (size_t)(side * side), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE);
     size_t size;
@@ -138,8 +147,9 @@ static void ask_picture(int fd, uint8_t value, int side)
 static void ask_array(int fd, int value)
 {
     char body[512];
-    int size = snprintf(body, sizeof body,
-                        "{\"inputs\":[{\"name\":\"image\",\"datatype\":\"UINT8\",\"shape\":[1,4,4,1],\"data\":[%d", value);
+    int size =
+        snprintf(body, sizeof body,
+                 "{\"inputs\":[{\"name\":\"image\",\"datatype\":\"UINT8\",\"shape\":[1,4,4,1],\"data\":[%d", value);
     for (int i = 1; i < SIDE * SIDE; i++)
         size += snprintf(body + size, sizeof body - (size_t)size, ",%d", value);
     snprintf(body + size, sizeof body - (size_t)size, "]}]}");
@@ -161,7 +171,8 @@ static void test_a_file_is_served_as_pictures_and_arrays(void **state)
     ask_picture(fd, 250, SIDE);
     caller_hear(fd, &a);
     assert_int_equal(a.status, 200);
-    assert_non_null(strstr(a.body, "{\"model\":\"light\",\"version\":1,\"tags\":[{\"label\":\"bright\",\"score\":0.99"));
+    assert_non_null(
+        strstr(a.body, "{\"model\":\"light\",\"version\":1,\"tags\":[{\"label\":\"bright\",\"score\":0.99"));
     ask_picture(fd, 10, 33); /* any size: it is resampled */
     assert_non_null(strstr(caller_hear(fd, &a)->body, "\"tags\":[{\"label\":\"dark\",\"score\":0.99"));
 

@@ -48,7 +48,8 @@ static void test_floats_read_back_equal(void **state)
         check_float(float_of((uint32_t)bits));
     for (uint32_t exponent = 0; exponent < 255; exponent++)
         for (int near = -2; near <= 2; near++) {
-            check_float(float_of((exponent << 23) + (uint32_t)near < 0x7f800000 ? (exponent << 23) + (uint32_t)near : 1));
+            check_float(
+                float_of((exponent << 23) + (uint32_t)near < 0x7f800000 ? (exponent << 23) + (uint32_t)near : 1));
             check_float(-float_of(((exponent << 23) + 0x2aaaaa + (uint32_t)near)));
         }
     check_float(-0.0f);
@@ -60,9 +61,19 @@ static void test_short_numbers_stay_short(void **state)
     static const struct {
         float value;
         const char *text;
-    } cases[] = {{0, "0"},           {-0.0f, "-0.0"},   {1, "1"},       {-3, "-3"},       {0.1f, "0.1"},
-                 {100000, "100000"}, {0.5f, "0.5"},     {1e-7f, "1e-7"}, {3.4028235e38f, "3.4028235e38"},
-                 {1e10f, "10000000000"}, {16777216, "16777216"}, {0.3333333f, "0.3333333"}, {1e-45f, "1e-45"}};
+    } cases[] = {{0, "0"},
+                 {-0.0f, "-0.0"},
+                 {1, "1"},
+                 {-3, "-3"},
+                 {0.1f, "0.1"},
+                 {100000, "100000"},
+                 {0.5f, "0.5"},
+                 {1e-7f, "1e-7"},
+                 {3.4028235e38f, "3.4028235e38"},
+                 {1e10f, "10000000000"},
+                 {16777216, "16777216"},
+                 {0.3333333f, "0.3333333"},
+                 {1e-45f, "1e-45"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[SW_NUMBER_MAX + 1];
         text[sw_number_write_f32(text, cases[i].value)] = 0;
@@ -73,8 +84,20 @@ static void test_short_numbers_stay_short(void **state)
 static void test_doubles_read_back_equal(void **state)
 {
     (void)state;
-    static const double some[] = {0, 1, -1, 0.1, 1e300, 5e-324, 1.7976931348623157e308, 123456.789, 1e15, 1e16, 0.1 + 0.2,
-                                  9007199254740993.0, 1e-7, 3.0000000000000004};
+    static const double some[] = {0,
+                                  1,
+                                  -1,
+                                  0.1,
+                                  1e300,
+                                  5e-324,
+                                  1.7976931348623157e308,
+                                  123456.789,
+                                  1e15,
+                                  1e16,
+                                  0.1 + 0.2,
+                                  9007199254740993.0,
+                                  1e-7,
+                                  3.0000000000000004};
     sw_random_address at = {7, 0, 0};
     for (uint64_t i = 0; i < 100000; i++) {
         uint64_t bits = ((uint64_t)sw_random_u32(at, 2 * i) << 32) | sw_random_u32(at, 2 * i + 1);
@@ -147,7 +170,8 @@ static void test_integers_and_their_limits(void **state)
 static void test_what_is_no_number(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "-", "+1", ".5", "1.", "01", "1e", "1e+", "-a", "0x1p", "-NaN", "inf", "nan"};
+    static const char *const wrong[] = {"",    "-",  "+1",   ".5",   "1.",  "01", "1e",
+                                        "1e+", "-a", "0x1p", "-NaN", "inf", "nan"};
     sw_numeral n;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         if (sw_numeral_read(wrong[i], &n) && n.size == strlen(wrong[i]))

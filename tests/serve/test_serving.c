@@ -48,9 +48,10 @@ static void test_health_metadata_and_a_row(void **state)
     caller_ask(fd, "POST", "/v2/models/row-id/versions/1/infer", "",
                "{\"id\":\"a\\\"b\",\"inputs\":[{\"name\":\"x\",\"shape\":[2,3],\"datatype\":\"FP32\","
                "\"data\":[[1,2.5,-3e-2],[4,5,6]]}],\"outputs\":[{\"name\":\"y\"}]}");
-    assert_string_equal(caller_hear(fd, &a)->body,
-                        "{\"model_name\":\"row-id\",\"model_version\":\"1\",\"id\":\"a\\\"b\",\"outputs\":[{\"name\":\"y\","
-                        "\"datatype\":\"FP32\",\"shape\":[2,3],\"data\":[1,2.5,-0.03,4,5,6]}]}");
+    assert_string_equal(
+        caller_hear(fd, &a)->body,
+        "{\"model_name\":\"row-id\",\"model_version\":\"1\",\"id\":\"a\\\"b\",\"outputs\":[{\"name\":\"y\","
+        "\"datatype\":\"FP32\",\"shape\":[2,3],\"data\":[1,2.5,-0.03,4,5,6]}]}");
     close(fd);
     assert_int_equal(server_stop(s), 0);
 }
@@ -69,7 +70,8 @@ static void test_statuses_and_their_texts(void **state)
          "{\"error\":\"model 'row-id' has no version '7' here; version 1 is served\"}"},
         {"GET", "/v2/models/row-id/infer", "", "", 405, "{\"error\":\"this address takes POST\"}"},
         {"POST", "/v2/health/live", "", "", 405, "{\"error\":\"this address takes GET\"}"},
-        {"POST", "/v2/models/row-id/infer", "", "", 400, "{\"error\":\"line 1, column 1: expected '{' (an object), found the end\"}"},
+        {"POST", "/v2/models/row-id/infer", "", "", 400,
+         "{\"error\":\"line 1, column 1: expected '{' (an object), found the end\"}"},
         {"POST", "/v2/models/row-id/infer", "", "{\"inputs\":[]}", 400, "{\"error\":\"input 'x' is missing\"}"},
         {"POST", "/v2/models/row-id/infer", "", "{\"inputs\":\n  [{\"name\":\"x\",,", 400,
          "{\"error\":\"line 2, column 16: expected a string, found ','\"}"},
@@ -109,7 +111,8 @@ static void test_leaver_is_dropped(void **state)
     (void)state;
     sw_serving_options o = one_lane();
     server *s = server_start(&o);
-    int first = caller_open(s->address), b = caller_open(s->address), c = caller_open(s->address), d = caller_open(s->address);
+    int first = caller_open(s->address), b = caller_open(s->address), c = caller_open(s->address),
+        d = caller_open(s->address);
     server_block_lane(s);
     caller_ask_row(first, 10);
     server_wait_until_running(s);
@@ -127,7 +130,8 @@ static void test_leaver_is_dropped(void **state)
     assert_true(answer_is_row(caller_hear(d, &a), 40));
     assert_int_equal(server_metric(s, "slipway_dropped_total{model=\"row-id\",reason=\"left\"}"), 1);
     assert_int_equal(server_metric(s, "slipway_rows_executed_total{model=\"row-id\"}"), 3);
-    assert_int_equal(server_metric(s, "slipway_runs_total{model=\"row-id\"}"), 2); /* the two that waited ran together */
+    assert_int_equal(server_metric(s, "slipway_runs_total{model=\"row-id\"}"),
+                     2); /* the two that waited ran together */
     close(first), close(b), close(d);
     assert_int_equal(server_stop(s), 0);
 }
