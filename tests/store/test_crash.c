@@ -10,7 +10,7 @@
 
 /* Publishes, moves an alias and writes a run for ever; every text is its version's number, so that a reader can
  * tell whether rows and bytes belong together. The process is killed in the midst of it. */
-static void write_for_ever(const struct fixture *f, const char *model, const char *payload)
+static void write_for_ever(const struct fixture *f, const char *model, const char *payload, int told)
 {
     sw_store *store;
     sw_record *record;
@@ -27,6 +27,8 @@ static void write_for_ever(const struct fixture *f, const char *model, const cha
             sw_record_metric(record, "published", i, (double)n) != SW_OK ||
             sw_record_checkpoint(record, "last", text, strlen(text), i, NAN) != SW_OK)
             _exit(2);
+        if (i == 0 && write(told, "x", 1) != 1)
+            _exit(3);
     }
 }
 
@@ -36,13 +38,21 @@ static void test_a_writer_killed_at_any_instant_leaves_a_whole_store(void **stat
     sw_random_address at = {.seed = 11};
     int64_t last = 0;
     for (int round = 0; round < 40; round++) {
+        int told[2];
+        char byte;
+        assert_int_equal(pipe(told), 0);
         pid_t child = fork();
         if (child == 0)
-            write_for_ever(f, "m", "killed");
+            write_for_ever(f, "m", "killed", told[1]);
+        /* Every other one is killed from its very beginning on, the rest once they have written something. */
+        if (round % 2 == 0)
+            assert_int_equal(read(told[0], &byte, 1), 1);
         usleep((useconds_t)(3000 + sw_random_below(at, (uint64_t)round, 25000)));
         kill(child, SIGKILL);
         int how;
         waitpid(child, &how, 0);
+        close(told[0]);
+        close(told[1]);
         if (!WIFSIGNALED(how))
             fail_msg("the writer ended by itself with %d", WEXITSTATUS(how));
 

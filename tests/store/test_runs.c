@@ -144,7 +144,8 @@ static void test_a_killed_run_is_seen_as_killed_and_can_be_resumed(void **state)
     assert_fails(SW_BUSY, "r-1 is running", sw_record_resume(f->store, "r-1", &record));
     assert_fails(SW_BUSY, "r-1 is running", sw_run_remove(f->store, "r-1"));
     kill(child, SIGKILL);
-    usleep(20000);
+    siginfo_t dead;
+    waitid(P_PID, (id_t)child, &dead, WEXITED | WNOWAIT);
     assert_int_equal(state_of(f, "r-1", NULL, 0), SW_RUN_KILLED); /* not yet waited for: a zombie is dead */
     waitpid(child, NULL, 0);
     assert_int_equal(state_of(f, "r-1", NULL, 0), SW_RUN_KILLED);
