@@ -94,6 +94,8 @@ static sw_status add_view(struct preparing *r, const sw_value *value, int buffer
     const sw_buffer *b = &r->p->buffers[buffer];
     if (b->home == SW_HOME_ARENA && &r->p->segments[b->segment] == r->segment)
         instance->local[instance->local_count++] = (sw_slot){at, buffer, 0};
+    else if (b->home == SW_HOME_CONSTANT && r->p->roots[value->id]->tensor)
+        view->data = sw_tensor_data(r->p->roots[value->id]->tensor); /* also through a view of it */
     else if (b->home != SW_HOME_CONSTANT)
         instance->outside[instance->outside_count++] = (sw_slot){at, buffer, 0};
     return SW_OK;
@@ -205,15 +207,16 @@ static bool makes_nothing(const struct preparing *r, const sw_instance_step *at)
     return true;
 }
 
-/* A weight that another row has packed is read plain here, and not as a constant: it would be asked to be packed a
- * second time, and there is one form per weight. */
+/* A weight that another row has packed, and a constant seen through a view, is read plain here, and not as a constant:
+ * a kernel would ask to pack it, and there is one form per weight. */
 static void show_constants(struct preparing *r, const sw_instance_step *at, bool shown)
 {
     const sw_node *n = at->step->node;
     for (int i = 0; i < at->inputs_count; i++) {
-        const sw_value *v = n->inputs[i];
-        if (v != sw_none && v->tensor && r->p->packed[v->id].op && r->p->packed[v->id].op != n->op)
-            r->instance->views[at->inputs + i].data = shown ? sw_tensor_data(v->tensor) : NULL;
+        const sw_value *v = n->inputs[i], *root = v == sw_none ? NULL : r->p->roots[v->id];
+        bool packed_here = root == v && root && (!r->p->packed[v->id].op || r->p->packed[v->id].op == n->op);
+        if (root && root->tensor && !packed_here)
+            r->instance->views[at->inputs + i].data = shown ? sw_tensor_data(root->tensor) : NULL;
     }
 }
 

@@ -195,6 +195,34 @@ static void test_a_packed_weight_is_kept_once_for_all_dims(void **state)
     sw_context_free(ctx);
 }
 
+/* A constant seen with dims that only the inputs decide. */
+static sw_value *seen_otherwise(sw_graph *g, sw_value *x)
+{
+    sw_tensor *table = numbers(sw_graph_context(g), SW_DIMS(512, 512), 5);
+    sw_value *constant = sw_constant(g, table);
+    sw_tensor_release(table);
+    return sw_matmul(g, x, sw_reshape_to(g, constant, sw_shape_of(g, sw_transpose(g, x, 0, NULL))));
+}
+
+static void test_a_constant_may_be_reshaped_by_an_inputs_dims(void **state)
+{
+    (void)state;
+    sw_context *ctx = context_of("cpu", 1);
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_F32, sw_symbol(g, "N"), sw_symbol(g, "M")));
+    sw_output(g, "y", seen_otherwise(g, x));
+    sw_plan *plan = plan_of(g, (sw_compile_options){0});
+    sw_tensor *in = numbers(ctx, SW_DIMS(256, 1024), 1), *y = run_plan(plan, in, NULL),
+              *expected = awake(ctx, seen_otherwise, in);
+    assert_true(difference(y, expected) < 1e-4);
+    sw_tensor_release(in);
+    sw_tensor_release(y);
+    sw_tensor_release(expected);
+    sw_plan_free(plan);
+    sw_graph_free(g);
+    sw_context_free(ctx);
+}
+
 /* relu(x w) w with one w: two rows read one weight, each through a kernel of its own. */
 static sw_value *tied(sw_graph *g, sw_value *x)
 {
@@ -281,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_wrong_inputs_are_named),
         cmocka_unit_test(test_what_exceeds_the_budget_is_refused_before_it_begins),
         cmocka_unit_test(test_a_packed_weight_is_kept_once_for_all_dims),
+        cmocka_unit_test(test_a_constant_may_be_reshaped_by_an_inputs_dims),
         cmocka_unit_test(test_rows_that_share_a_weight_agree_on_its_form),
         cmocka_unit_test(test_dims_in_any_order_find_their_weights),
         cmocka_unit_test(test_the_log_says_why_kernels_were_skipped),
