@@ -384,6 +384,22 @@ static bool is_small_constant(const sw_value *value)
     return value == SW_NONE || (value->node->op == &sw_op_constant && is_small(value->tensor));
 }
 
+/* A hostile model must not make something huge out of small constants: the result's size is looked at beforehand. */
+static bool makes_little(const sw_type *type)
+{
+    int64_t count;
+    sw_dims dims = {.rank = type->rank};
+    if (type->kind != SW_TENSOR || type->dtype == SW_STRING || type->rank < 0)
+        return false;
+    for (int i = 0; i < type->rank; i++) {
+        if (!sw_dim_known(type->dims[i]))
+            return false;
+        dims.dim[i] = type->dims[i];
+    }
+    return sw_dims_count(dims, &count) == SW_OK &&
+           count <= (sw_dtype_is_float(type->dtype) ? MOST_FLOATS : MOST_INTEGERS);
+}
+
 static bool can_fold(const sw_node *node)
 {
     if ((node->op->flags & (SW_LEAF | SW_RANDOM | SW_STATEFUL)) || !node->op->reference ||
@@ -393,7 +409,7 @@ static bool can_fold(const sw_node *node)
         if (!is_small_constant(node->inputs[i]))
             return false;
     for (int i = 0; i < node->outputs_count; i++)
-        if (node->outputs[i]->type.kind != SW_TENSOR || node->outputs[i]->type.dtype == SW_STRING)
+        if (!makes_little(&node->outputs[i]->type))
             return false;
     return node->inputs_count > 0 && node->inputs_count <= ONNX_MAX_PORTS;
 }
@@ -407,8 +423,7 @@ static sw_status fold(onnx_import *im, sw_node *node, sw_value **outputs, int co
         in[i] = node->inputs[i] == SW_NONE ? NULL : node->inputs[i]->tensor;
     sw_status status = sw_reference_execute(im->ctx, node, in, out);
     for (int i = 0; i < node->outputs_count; i++) {
-        bool small = status == SW_OK && out[i] && is_small(out[i]);
-        for (int k = 0; k < count && small; k++)
+        for (int k = 0; k < count && status == SW_OK && out[i]; k++)
             if (outputs[k] == node->outputs[i])
                 outputs[k] = sw_constant(im->g, out[i]);
         sw_tensor_release(out[i]);
