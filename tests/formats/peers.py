@@ -93,12 +93,20 @@ def session(path):
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
+def checks_only(name):
+    check(True, name)
+    print(f"{name}: accepted by the checker")
+
+
 def our_models_elsewhere():
     """The official checker accepts what we write, and ONNX Runtime computes the same."""
     ours("samples", scratch)
     for path in sorted(glob.glob(at("*.onnx"))):
         name = os.path.basename(path)[:-5]
         onnx.checker.check_model(onnx.load(path), full_check=True)
+        if not os.path.exists(at(name + ".in.npy")):
+            checks_only(name)
+            continue
         run = session(path)
         feed = {run.get_inputs()[0].name: np.load(at(name + ".in.npy"))}
         for port, theirs in zip(run.get_outputs(), run.run(None, feed)):

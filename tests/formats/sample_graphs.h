@@ -108,4 +108,14 @@ static inline sw_graph *normed_net(sw_context *ctx, bool antialias)
     return g;
 }
 
+/* A file's bytes to numbers. */
+static inline sw_graph *decoder_graph(sw_context *ctx)
+{
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *pixels = sw_decode_image(g, sw_input_declare(g, "bytes", SW_TYPE(SW_U8, sw_symbol(g, "L"))), 3);
+    pixels = sw_unsqueeze(g, sw_transpose(g, sw_cast(g, pixels, SW_F32), 3, (int64_t[]){2, 0, 1}), 1, (int64_t[]){0});
+    sw_output(g, "x", sw_resize(g, pixels, 8, 8, "linear_antialias"));
+    return g;
+}
+
 #endif

@@ -201,6 +201,31 @@ static void test_weights_are_read_in_place(void **state)
     sw_graph_free(g);
 }
 
+/* Decoding is part of a model; ONNX has it from opset 20 on. */
+static void test_decoding_pictures_raises_the_opset(void **state)
+{
+    (void)state;
+    sw_artifact *a;
+    sw_text text;
+    sw_graph *g = decoder_graph(ctx);
+    if (!sw_ok(g))
+        fail_msg("%s", sw_graph_error(g));
+    sw_text_init(&text, ctx);
+    assert_int_equal(sw_onnx_write(g, NULL, &text), SW_OK);
+    /* opset_import {version: 20} and ir_version 9, as they are encoded */
+    assert_non_null(memmem(text.data, text.size, "\x42\x04\x0a\x00\x10\x14", 6));
+    assert_memory_equal(text.data, "\x08\x09", 2);
+    assert_int_equal(sw_artifact_open_bytes(ctx, "decoder", text.data, text.size, true, &a), SW_OK);
+    sw_graph *back = sw_artifact_graph(a);
+    bool found = false;
+    for (int i = 0; i < sw_graph_node_count(back); i++)
+        found |= strcmp(sw_node_op(sw_graph_node(back, i))->name, "DecodeImage") == 0;
+    assert_true(found);
+    sw_artifact_close(a);
+    sw_text_free(&text);
+    sw_graph_free(g);
+}
+
 /* A model by hand: nodes as {op, inputs, outputs}. */
 struct made {
     const char *op, *domain, *name;
@@ -410,6 +435,7 @@ int main(void)
         TEST(test_pictures_and_norms_survive_the_way),
         TEST(test_equal_graphs_give_equal_bytes),
         TEST(test_weights_are_read_in_place),
+        TEST(test_decoding_pictures_raises_the_opset),
         TEST(test_all_that_is_not_supported_is_told_at_once),
         TEST(test_a_models_own_functions_are_inlined),
         TEST(test_broken_models_name_the_node),
