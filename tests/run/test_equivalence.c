@@ -10,6 +10,7 @@ struct drawing {
     sw_graph *g;
     sw_value *values[64]; /* all [N, CHANNELS, SIDE, SIDE] */
     int count, weights;
+    sw_value *shared[2]; /* a 3x3 weight and a square one, for rows that share */
 };
 
 static uint64_t draw(struct drawing *d, uint64_t bound) { return sw_random_below(d->at, d->element++, bound); }
@@ -33,7 +34,11 @@ static sw_value *convolution(struct drawing *d)
     int64_t kernel = draw(d, 2) ? 3 : 1, groups = draw(d, 3) ? 1 : 4;
     const sw_window window = {
         .axes = 2, .pads_begin = {kernel / 2, kernel / 2}, .pads_end = {kernel / 2, kernel / 2}, .groups = groups};
-    sw_value *w = weight(d, SW_DIMS(CHANNELS, CHANNELS / groups, kernel, kernel), sw_init_he(draw(d, 1000)));
+    bool tied = kernel == 3 && groups == 1;
+    sw_value *w = tied && d->shared[0] && draw(d, 2)
+                      ? d->shared[0]
+                      : weight(d, SW_DIMS(CHANNELS, CHANNELS / groups, kernel, kernel), sw_init_he(draw(d, 1000)));
+    d->shared[0] = tied ? w : d->shared[0];
     sw_value *b = draw(d, 2) ? weight(d, SW_DIMS(CHANNELS), sw_init_normal(draw(d, 1000), 0.2)) : SW_NONE;
     return sw_conv(d->g, any(d), w, b, &window);
 }
@@ -78,7 +83,9 @@ static sw_value *turned(struct drawing *d)
 static sw_value *channel_product(struct drawing *d)
 {
     sw_value *x = any(d), *flat = sw_flatten(d->g, sw_global_average_pool(d->g, x), 1);
-    sw_value *y = sw_matmul(d->g, flat, weight(d, SW_DIMS(CHANNELS, CHANNELS), sw_init_glorot(draw(d, 1000))));
+    if (!d->shared[1] || draw(d, 2))
+        d->shared[1] = weight(d, SW_DIMS(CHANNELS, CHANNELS), sw_init_glorot(draw(d, 1000)));
+    sw_value *y = sw_matmul(d->g, flat, d->shared[1]);
     y = sw_sigmoid(d->g, sw_add(d->g, y, weight(d, SW_DIMS(CHANNELS), sw_init_zero())));
     return sw_mul(d->g, x, sw_reshape(d->g, y, SW_DIMS(-1, CHANNELS, 1, 1)));
 }
