@@ -62,7 +62,7 @@ SW_API char *sw_type_text(const sw_graph *g, const sw_type *type, char *text, si
 /* ---- graphs ---- */
 enum {
     SW_EAGER = 1,  /* awake */
-    SW_NOGRAD = 2, /* awake and forgetful: nothing is recorded for a backward pass */
+    SW_NOGRAD = 2, /* awake, and never differentiated: asking for gradients is an error */
     SW_RETAIN = 4, /* awake, and sw_backward frees nothing on its way */
 };
 SW_API sw_graph *sw_graph_new(sw_context *ctx, unsigned flags); /* NULL on failure */

@@ -43,6 +43,10 @@ struct sw_expression {
 
 /* NULL for sizes and SW_DIM_UNKNOWN. */
 const struct sw_expression *sw_dim_expression(const sw_graph *g, sw_dim dim);
+/* The number of an expression in normal form; its terms are copied. SW_DIM_UNKNOWN once the graph has failed. */
+sw_dim sw_dim_intern(sw_graph *g, struct sw_expression expression);
+/* Fails the graph; SW_DIM_UNKNOWN. */
+sw_dim sw_dim_fail(sw_graph *g, sw_status status);
 
 /* < 0 when x stands before y; coefficients are not looked at. */
 int sw_term_compare(const struct term *x, const struct term *y);

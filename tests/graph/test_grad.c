@@ -129,6 +129,34 @@ static void test_what_cannot_be_differentiated_is_said(void **state)
     assert_non_null(strstr(sw_graph_error(g), "i64"));
     assert_null(gradient);
     sw_graph_free(g);
+
+    g = sw_graph_new(*state, SW_EAGER);
+    y = sw_scalar(g, SW_F64, 3);
+    assert_int_equal(sw_grad(g, y, sw_scalar(g, SW_F32, 1), &y, 1, &gradient), SW_SHAPE);
+    assert_string_equal(sw_graph_error(g), "its incoming gradient is f32[], needs f64[]");
+    sw_graph_free(g);
+
+    g = sw_graph_new(*state, SW_NOGRAD);
+    assert_int_equal(sw_backward(g, sw_scalar(g, SW_F64, 3)), SW_INVALID);
+    assert_string_equal(sw_graph_error(g), "a graph made with SW_NOGRAD records nothing to differentiate");
+    sw_graph_free(g);
+}
+
+/* What is computed from states beside the way to the loss is still there to be looked at. */
+static void test_backward_leaves_what_is_beside_its_path(void **state)
+{
+    sw_state *w = double_param(*state, "w", SW_DIMS(3));
+    sw_graph *g = sw_graph_new(*state, SW_EAGER);
+    sw_value *hidden = sw_exp(g, sw_read(g, w)), *shown = sw_softmax(g, hidden, 0);
+    assert_ok(sw_backward(g, sw_reduce_sum(g, hidden, 0, NULL, false)));
+    assert_non_null(sw_value_tensor(shown));
+    assert_null(sw_value_tensor(hidden));
+    /* Where only dims count, freed contents are no loss; where they count, the text says how to keep them. */
+    assert_true(number(sw_shape_of(g, hidden)) == 3);
+    assert_null(sw_exp(g, hidden));
+    assert_non_null(strstr(sw_graph_error(g), "were freed by sw_backward: name the value"));
+    sw_graph_free(g);
+    sw_state_release(w);
 }
 
 /* ---- gradients are nodes ---- */
@@ -272,6 +300,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_rows_that_are_taken_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(test_independent_values_have_none, setup, teardown),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_differentiated_is_said, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_backward_leaves_what_is_beside_its_path, setup, teardown),
         cmocka_unit_test_setup_teardown(test_gradients_of_gradients, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_sleeping_graph_records_the_backward_pass, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backward_frees_what_nobody_needs, setup, teardown),
