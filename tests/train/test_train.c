@@ -88,6 +88,26 @@ static void test_same_identity_same_bits(void **state)
     assert_string_not_equal(first.last, third.last);
 }
 
+/* The plain reference bodies and the fast kernels learn the same: after 40 steps the losses differ by rounding only. */
+static void test_backends_agree_on_a_whole_run(void **state)
+{
+    box *b = *state;
+    sw_train_result r[2];
+    box_recipe(b, BOX_RECIPE);
+    for (int i = 0; i < 2; i++) {
+        sw_context *ctx = sw_context_new(
+            &(sw_context_options){.size = sizeof(sw_context_options), .threads = 1, .backend = i == 0 ? "ref" : "cpu"});
+        sw_train_options o = box_options(b);
+        assert_non_null(ctx);
+        if (sw_train(ctx, &o, &r[i]) != SW_OK)
+            fail_msg("%s", sw_error_text());
+        sw_context_free(ctx);
+    }
+    assert_true(fabs(r[0].test_loss - r[1].test_loss) < 1e-3 * (1 + r[0].test_loss));
+    assert_true(fabs(r[0].validation_loss - r[1].validation_loss) < 1e-3 * (1 + r[0].validation_loss));
+    assert_true(fabs(r[0].test_accuracy - r[1].test_accuracy) <= 0.01); /* one picture of a hundred */
+}
+
 typedef struct stopper {
     sw_cancel *cancel;
     int64_t at; /* steps of this process */
@@ -314,6 +334,7 @@ int main(void)
         TEST(test_learns_and_registers),
         TEST(test_registered_model_evaluates_the_same),
         TEST(test_same_identity_same_bits),
+        TEST(test_backends_agree_on_a_whole_run),
         TEST(test_stopped_runs_resume_to_the_same_bits),
         TEST(test_resumed_metrics_are_those_of_the_whole_run),
         TEST(test_other_data_is_refused),
