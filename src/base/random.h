@@ -2,7 +2,7 @@
  *
  * Bits are a pure function of (seed, stream, step, element): Philox-4x32-10 (Salmon et al., "Parallel random
  * numbers: as easy as 1, 2, 3", SC 2011; the published known-answer vectors are the test). There is no
- * generator state to save, and any part of a tensor can be drawn by any thread. Uses: nothing. */
+ * generator state to save, and any part of a tensor can be drawn by any thread. Uses: hash.h. */
 #ifndef SW_BASE_RANDOM_H
 #define SW_BASE_RANDOM_H
 

@@ -443,7 +443,8 @@ const cli_verb cli_verb_inspect = {
     .name = "inspect",
     .arguments = "MODEL",
     .help = "Show a model's inputs, outputs, ops, parameters, arithmetic and memory",
-    .details = "MODEL is an .onnx file, or name, name:version or name@alias in the store. Nothing is run (but for --trace): the planner "
+    .details = "MODEL is an .onnx file, or name, name:version or name@alias in the store. Nothing is run (but for "
+               "--trace): the planner "
                "knows the peak of a run beforehand. Memory held is the plan's: packed weights and tables.",
     .example = "slipway inspect fashion@production --dim N=32",
     .least = 1,
