@@ -138,8 +138,10 @@ static sw_status prepare_fused(const sw_site *site, sw_prepared *prepared)
     if (site->inputs_count < 4 || site->inputs[3].dtype == SW_DTYPE_NONE)
         return try_forward(site, true, NO_RESIDUAL, prepared);
     /* A binary post-op reads the residual where it is; where no fast kernel takes it, a sum over a copy does. Plain
-     * outputs would be reordered, which a binary post-op in plain form only hinders. */
-    if (site->outputs[0].layout != SW_LAYOUT_PLAIN && site->inputs[3].layout == site->outputs[0].layout &&
+     * outputs would be reordered, which a binary post-op in plain form only hinders; in channels-last ones version
+     * 2.6.3 adds the wrong elements on processors without AVX2. */
+    sw_layout layout = site->outputs[0].layout;
+    if ((layout == SW_LAYOUT_BLOCKED8 || layout == SW_LAYOUT_BLOCKED16) && site->inputs[3].layout == layout &&
         try_forward(site, true, ADDED, prepared) == SW_OK)
         return SW_OK;
     return try_forward(site, true, SUMMED, prepared);
