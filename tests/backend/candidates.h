@@ -1,5 +1,6 @@
-/* What the tests of the cpu backend share: every candidate for a node is run on the same numbers, in several layouts and
- * with teams of different sizes, and compared with the row's reference body. Outputs and scratch are poisoned first. */
+/* What the tests of the cpu backend share: every candidate for a node is run on the same numbers, in several layouts
+ * and with teams of different sizes, and compared with the row's reference body. Outputs and scratch are poisoned
+ * first. */
 #ifndef TEST_BACKEND_CANDIDATES_H
 #define TEST_BACKEND_CANDIDATES_H
 
@@ -52,10 +53,7 @@ static void convert(const sw_view *v, sw_layout layout, const void *plain, void 
     }
 }
 
-static bool is_weight(const sw_port *port)
-{
-    return strcmp(port->name, "w") == 0 || strcmp(port->name, "dw") == 0;
-}
+static bool is_weight(const sw_port *port) { return strcmp(port->name, "w") == 0 || strcmp(port->name, "dw") == 0; }
 
 /* Whether a port may take the layout: activations of rank 3 and more whose channels fill blocks. */
 static void dress(sw_view *v, const sw_port *port, sw_layout layout)
@@ -82,8 +80,8 @@ static void run_backwards(sw_team *team, int parts, void (*body)(void *user, int
         body(user, part);
 }
 
-static void compare(const struct question *q, const char *kernel, sw_layout layout, int output, const sw_tensor *expected,
-                    const void *got)
+static void compare(const struct question *q, const char *kernel, sw_layout layout, int output,
+                    const sw_tensor *expected, const void *got)
 {
     double largest = 0, tolerance = q->tolerance > 0 ? q->tolerance : 2e-5;
     int64_t count = sw_tensor_count(expected);
@@ -96,8 +94,8 @@ static void compare(const struct question *q, const char *kernel, sw_layout layo
         double e = sw_tensor_get(expected, i), g = sw_load_f64(dtype, got, i);
         bool equal = sw_dtype_is_float(dtype) ? fabs(e - g) <= tolerance * (fabs(e) + largest / 20) + 1e-7 : e == g;
         if (!(equal || e == g || (isnan(e) && isnan(g))))
-            fail_msg("%s by '%s' (%s), layout %d, output %d, element %lld: %.9g, the reference says %.9g", q->op, kernel,
-                     q->note ? q->note : "", (int)layout, output, (long long)i, g, e);
+            fail_msg("%s by '%s' (%s), layout %d, output %d, element %lld: %.9g, the reference says %.9g", q->op,
+                     kernel, q->note ? q->note : "", (int)layout, output, (long long)i, g, e);
     }
 }
 
@@ -113,8 +111,8 @@ static void free_answer(sw_context *ctx, struct answer *a)
 }
 
 /* The bytes of each output are compared between teams. */
-static void one_run(sw_context *ctx, const struct question *q, const sw_kernel *kernel, const sw_site *site, sw_layout layout,
-                    sw_tensor *const *expected, int team_size, struct answer *first)
+static void one_run(sw_context *ctx, const struct question *q, const sw_kernel *kernel, const sw_site *site,
+                    sw_layout layout, sw_tensor *const *expected, int team_size, struct answer *first)
 {
     sw_prepared prepared = {0};
     sw_status status = kernel->prepare ? kernel->prepare(site, &prepared) : SW_OK;
@@ -146,14 +144,22 @@ static void one_run(sw_context *ctx, const struct question *q, const sw_kernel *
     void *scratch = sw_alloc_aligned(ctx, prepared.scratch_bytes + 64, 64);
     memset(scratch, 0xff, prepared.scratch_bytes + 64);
     sw_team team = {.size = team_size, .run = run_backwards};
-    sw_call call = {.ctx = ctx, .node = site->node, .inputs_count = q->inputs_count, .outputs_count = q->outputs_count, .inputs = in,
-                    .outputs = out, .scratch = scratch, .prepared = prepared.state, .team = &team};
+    sw_call call = {.ctx = ctx,
+                    .node = site->node,
+                    .inputs_count = q->inputs_count,
+                    .outputs_count = q->outputs_count,
+                    .inputs = in,
+                    .outputs = out,
+                    .scratch = scratch,
+                    .prepared = prepared.state,
+                    .team = &team};
     if (kernel->run(&call) != SW_OK)
         fail_msg("%s by '%s': %s", q->op, kernel->name, sw_error_text());
     for (int i = 0; i < q->outputs_count; i++) {
         void *plain = sw_alloc_zero(ctx, sw_view_bytes(&out[i]) + 8);
         for (size_t k = 0; k < 64; k++)
-            assert_int_equal(((unsigned char *)out[i].data)[sw_view_bytes(&out[i]) + k], 0xff); /* nothing beyond the end */
+            assert_int_equal(((unsigned char *)out[i].data)[sw_view_bytes(&out[i]) + k],
+                             0xff); /* nothing beyond the end */
         convert(&out[i], out[i].layout, plain, out[i].data, true);
         compare(q, kernel->name, layout, i, expected[i], plain);
         sw_free(ctx, plain);
@@ -175,7 +181,8 @@ static void one_run(sw_context *ctx, const struct question *q, const sw_kernel *
 }
 
 /* Every candidate but the reference, in `layout`. How many ran. */
-static int ask_in(sw_context *ctx, const struct question *q, sw_node *node, sw_tensor *const *expected, sw_layout layout)
+static int ask_in(sw_context *ctx, const struct question *q, sw_node *node, sw_tensor *const *expected,
+                  sw_layout layout)
 {
     const sw_backend *cpu = sw_backend_find(ctx, "cpu");
     const sw_kernel *const *k = cpu->candidates(cpu, q->op);
@@ -199,8 +206,13 @@ static int ask_in(sw_context *ctx, const struct question *q, sw_node *node, sw_t
                 dress(&out[i], port_at(sw_node_op(node)->outputs, i), layout);
                 out[i].data = NULL;
             }
-            sw_site site = {.ctx = ctx, .node = node, .inputs_count = q->inputs_count, .outputs_count = q->outputs_count,
-                            .inputs = in, .outputs = out, .threads = (*k)->fixed_slices ? team : 1};
+            sw_site site = {.ctx = ctx,
+                            .node = node,
+                            .inputs_count = q->inputs_count,
+                            .outputs_count = q->outputs_count,
+                            .inputs = in,
+                            .outputs = out,
+                            .threads = (*k)->fixed_slices ? team : 1};
             if ((*k)->skips && (*k)->skips(&site))
                 continue;
             one_run(ctx, q, *k, &site, layout, expected, team, &first);
@@ -215,15 +227,16 @@ static int ask_in(sw_context *ctx, const struct question *q, sw_node *node, sw_t
 static int ask_any(sw_context *ctx, const struct question *q)
 {
     int ran = 0;
-    static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8, SW_LAYOUT_BLOCKED16};
+    static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8,
+                                        SW_LAYOUT_BLOCKED16};
     sw_graph *awake = sw_graph_new(ctx, SW_EAGER);
     sw_value *in[SW_MAX_PORTS], *out[SW_MAX_PORTS] = {0};
     const sw_op *op = sw_op_find(ctx, q->op);
     assert_non_null(op);
     for (int i = 0; i < q->inputs_count; i++)
-        in[i] = !q->inputs[i]                                                    ? SW_NONE
+        in[i] = !q->inputs[i]                                         ? SW_NONE
                 : port_at(op->inputs, i)->flags & SW_PORT_SHAPE_VALUE ? sw_constant(awake, q->inputs[i])
-                                                                                 : sw_input(awake, q->inputs[i]);
+                                                                      : sw_input(awake, q->inputs[i]);
     sw_node_add(awake, q->op, in, q->inputs_count, q->attrs, q->attrs_count, out, q->outputs_count);
     if (!sw_ok(awake))
         fail_msg("%s (%s): %s", q->op, q->note ? q->note : "", sw_graph_error(awake));
@@ -254,13 +267,11 @@ static sw_tensor *numbers(sw_context *ctx, uint32_t stream, double low, double h
     assert_non_null(t);
     for (int64_t i = 0; i < sw_tensor_count(t); i++)
         ((float *)sw_tensor_data(t))[i] =
-            (float)(low + (high - low) * sw_random_double((sw_random_address){.seed = 17, .stream = stream}, (uint64_t)i));
+            (float)(low +
+                    (high - low) * sw_random_double((sw_random_address){.seed = 17, .stream = stream}, (uint64_t)i));
     return t;
 }
 
-static void release_inputs(struct question *q)
-{
-    release_all(q->inputs, q->inputs_count);
-}
+static void release_inputs(struct question *q) { release_all(q->inputs, q->inputs_count); }
 
 #endif

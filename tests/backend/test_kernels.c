@@ -10,17 +10,18 @@ static void sample(sw_context *ctx, const struct place *p)
 {
     if (!p->op->reference || p->op->flags & SW_DATA_SHAPED)
         return;
-    struct question q = {.op = p->op->name, .inputs_count = p->sample->inputs_count, .outputs_count = sample_outputs(p),
-                         .attrs = p->sample->attrs, .attrs_count = p->sample->attrs_count, .note = p->sample->note};
+    struct question q = {.op = p->op->name,
+                         .inputs_count = p->sample->inputs_count,
+                         .outputs_count = sample_outputs(p),
+                         .attrs = p->sample->attrs,
+                         .attrs_count = p->sample->attrs_count,
+                         .note = p->sample->note};
     make_inputs(ctx, p, SW_F32, 3, q.inputs);
     ask_any(ctx, &q);
     release_inputs(&q);
 }
 
-static void test_samples_of_every_row(void **state)
-{
-    each_sample(*state, sample);
-}
+static void test_samples_of_every_row(void **state) { each_sample(*state, sample); }
 
 /* ---- shapes that kernels stumble over ---- */
 
@@ -33,9 +34,10 @@ static void unary(sw_context *ctx, const char *op, sw_dims dims, double low, dou
 
 static void test_unary_rows_over_sizes(void **state)
 {
-    static const char *const ops[] = {"Neg",  "Abs",  "Sign",    "Sqrt", "Reciprocal", "Floor", "Ceil", "Round",    "Identity",
-                                      "Relu", "LeakyRelu", "HardSigmoid", "HardSwish", "Exp", "Log", "Tanh", "Sigmoid", "Erf",
-                                      "Elu",  "Gelu", "Silu", "Softplus"};
+    static const char *const ops[] = {"Neg",       "Abs",   "Sign",     "Sqrt",    "Reciprocal", "Floor",
+                                      "Ceil",      "Round", "Identity", "Relu",    "LeakyRelu",  "HardSigmoid",
+                                      "HardSwish", "Exp",   "Log",      "Tanh",    "Sigmoid",    "Erf",
+                                      "Elu",       "Gelu",  "Silu",     "Softplus"};
     static const int64_t sizes[] = {1, 3, 15, 16, 17, 31, 33, 257, 70001};
     for (size_t i = 0; i < COUNT(ops); i++) {
         bool positive = strcmp(ops[i], "Log") == 0 || strcmp(ops[i], "Sqrt") == 0;
@@ -47,7 +49,9 @@ static void test_unary_rows_over_sizes(void **state)
 
 static void binary(sw_context *ctx, const char *op, sw_dims a, sw_dims b)
 {
-    struct question q = {.op = op, .inputs = {numbers(ctx, 1, 0.5, 3, a), numbers(ctx, 2, 0.5, 3, b)}, .inputs_count = 2,
+    struct question q = {.op = op,
+                         .inputs = {numbers(ctx, 1, 0.5, 3, a), numbers(ctx, 2, 0.5, 3, b)},
+                         .inputs_count = 2,
                          .outputs_count = 1};
     ask(ctx, &q);
     release_inputs(&q);
@@ -55,7 +59,8 @@ static void binary(sw_context *ctx, const char *op, sw_dims a, sw_dims b)
 
 static void test_binary_rows_over_broadcasts(void **state)
 {
-    static const char *const ops[] = {"Add", "Sub", "Mul", "Div", "Min", "Max", "Equal", "Less", "LessEqual", "Greater", "GreaterEqual"};
+    static const char *const ops[] = {"Add",   "Sub",  "Mul",       "Div",     "Min",         "Max",
+                                      "Equal", "Less", "LessEqual", "Greater", "GreaterEqual"};
     for (size_t i = 0; i < COUNT(ops); i++) {
         binary(*state, ops[i], SW_DIMS(7, 33), SW_DIMS(7, 33));
         binary(*state, ops[i], SW_DIMS(7, 33), SW_DIMS(33));
@@ -76,7 +81,11 @@ static void test_binary_rows_over_broadcasts(void **state)
 static void reduce(sw_context *ctx, const char *op, sw_dims dims, int count, const int64_t *axes, bool keep)
 {
     sw_attr attrs[] = {SW_ATTR_IS("axes", count, axes), SW_ATTR_I("keep_dims", keep)};
-    struct question q = {.op = op, .inputs = {numbers(ctx, 1, 0.9, 1.1, dims)}, .inputs_count = 1, .outputs_count = 1, .attrs = attrs,
+    struct question q = {.op = op,
+                         .inputs = {numbers(ctx, 1, 0.9, 1.1, dims)},
+                         .inputs_count = 1,
+                         .outputs_count = 1,
+                         .attrs = attrs,
                          .attrs_count = 2};
     ask(ctx, &q);
     release_inputs(&q);
@@ -104,8 +113,13 @@ static void test_reductions_over_axes(void **state)
 static void product(sw_context *ctx, const char *op, sw_dims a, sw_dims b, sw_dims c, bool ta, bool tb, bool constant)
 {
     sw_attr attrs[] = {SW_ATTR_I("transpose_a", ta), SW_ATTR_I("transpose_b", tb)};
-    struct question q = {.op = op, .inputs = {numbers(ctx, 1, -1, 1, a), numbers(ctx, 2, -1, 1, b)}, .inputs_count = 2,
-                         .outputs_count = 1, .attrs = attrs, .attrs_count = 2, .constant = {false, constant}};
+    struct question q = {.op = op,
+                         .inputs = {numbers(ctx, 1, -1, 1, a), numbers(ctx, 2, -1, 1, b)},
+                         .inputs_count = 2,
+                         .outputs_count = 1,
+                         .attrs = attrs,
+                         .attrs_count = 2,
+                         .constant = {false, constant}};
     if (c.rank)
         q.inputs[q.inputs_count++] = numbers(ctx, 3, -1, 1, c);
     ask(ctx, &q);
@@ -114,15 +128,17 @@ static void product(sw_context *ctx, const char *op, sw_dims a, sw_dims b, sw_di
 
 static void test_products_over_shapes(void **state)
 {
-    static const int64_t sizes[][3] = {{1, 1, 1},   {1, 64, 48},  {1, 300, 1030}, {12, 32, 7}, {13, 33, 257},
-                                       {5, 100, 300}, {128, 10, 64}, {150, 70, 20}, {40, 520, 30}};
+    static const int64_t sizes[][3] = {{1, 1, 1},     {1, 64, 48},   {1, 300, 1030}, {12, 32, 7},  {13, 33, 257},
+                                       {5, 100, 300}, {128, 10, 64}, {150, 70, 20},  {40, 520, 30}};
     sw_context *ctx = *state;
     for (size_t i = 0; i < COUNT(sizes); i++)
         for (int t = 0; t < 8; t++) {
             int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
             bool ta = t & 1, tb = t & 2, constant = t & 4;
-            product(ctx, "MatMul", ta ? SW_DIMS(k, m) : SW_DIMS(m, k), tb ? SW_DIMS(n, k) : SW_DIMS(k, n), SW_SCALAR, ta, tb, constant);
-            product(ctx, "Gemm", ta ? SW_DIMS(k, m) : SW_DIMS(m, k), tb ? SW_DIMS(n, k) : SW_DIMS(k, n), SW_DIMS(n), ta, tb, constant);
+            product(ctx, "MatMul", ta ? SW_DIMS(k, m) : SW_DIMS(m, k), tb ? SW_DIMS(n, k) : SW_DIMS(k, n), SW_SCALAR,
+                    ta, tb, constant);
+            product(ctx, "Gemm", ta ? SW_DIMS(k, m) : SW_DIMS(m, k), tb ? SW_DIMS(n, k) : SW_DIMS(k, n), SW_DIMS(n), ta,
+                    tb, constant);
         }
     product(ctx, "MatMul", SW_DIMS(3, 5, 9, 11), SW_DIMS(11, 17), SW_SCALAR, false, false, true);
     product(ctx, "MatMul", SW_DIMS(3, 1, 9, 11), SW_DIMS(4, 11, 17), SW_SCALAR, false, false, false);
@@ -141,11 +157,16 @@ struct window_case {
 };
 
 static const struct window_case windows[] = {
-    {2, 1, 12, 11, 16, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},   {2, 16, 9, 9, 32, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},
-    {3, 32, 8, 8, 16, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, 1},    {1, 16, 11, 13, 16, {3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 1},
-    {2, 32, 9, 9, 32, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}, 2},    {2, 32, 7, 7, 32, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 32},
-    {1, 6, 10, 9, 4, {5, 3}, {3, 2}, {2, 0, 1, 1}, {1, 2}, 2},     {1, 3, 32, 32, 64, {7, 7}, {2, 2}, {3, 3, 3, 3}, {1, 1}, 1},
-    {2, 16, 8, 8, 24, {1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 1},    {3, 192, 3, 2, 160, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},
+    {2, 1, 12, 11, 16, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},
+    {2, 16, 9, 9, 32, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},
+    {3, 32, 8, 8, 16, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, 1},
+    {1, 16, 11, 13, 16, {3, 3}, {2, 2}, {1, 1, 1, 1}, {1, 1}, 1},
+    {2, 32, 9, 9, 32, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 2}, 2},
+    {2, 32, 7, 7, 32, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 32},
+    {1, 6, 10, 9, 4, {5, 3}, {3, 2}, {2, 0, 1, 1}, {1, 2}, 2},
+    {1, 3, 32, 32, 64, {7, 7}, {2, 2}, {3, 3, 3, 3}, {1, 1}, 1},
+    {2, 16, 8, 8, 24, {1, 1}, {2, 2}, {0, 0, 0, 0}, {1, 1}, 1},
+    {3, 192, 3, 2, 160, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, 1},
 };
 
 static int window_attrs(const struct window_case *c, sw_attr *attrs)
@@ -167,8 +188,9 @@ static void convolution(sw_context *ctx, const struct window_case *c, const char
     int count = window_attrs(c, attrs);
     attrs[count++] = SW_ATTR_I("groups", c->groups);
     sw_dims x = SW_DIMS(c->n, c->c, c->h, c->w), w = SW_DIMS(c->m, c->c / c->groups, c->kernel[0], c->kernel[1]);
-    sw_dims y = SW_DIMS(c->n, c->m, out_size(c->h, c->kernel[0], c->strides[0], c->dilations[0], c->pads[0] + c->pads[2]),
-                        out_size(c->w, c->kernel[1], c->strides[1], c->dilations[1], c->pads[1] + c->pads[3]));
+    sw_dims y =
+        SW_DIMS(c->n, c->m, out_size(c->h, c->kernel[0], c->strides[0], c->dilations[0], c->pads[0] + c->pads[2]),
+                out_size(c->w, c->kernel[1], c->strides[1], c->dilations[1], c->pads[1] + c->pads[3]));
     struct question q = {.op = op, .outputs_count = 1, .attrs = attrs, .attrs_count = count, .tolerance = 1e-4};
     sw_tensor *xs = numbers(ctx, 1, -1, 1, x), *ws = numbers(ctx, 2, -1, 1, w), *dy = numbers(ctx, 3, -1, 1, y);
     if (strcmp(op, "Conv") == 0) {
@@ -231,8 +253,22 @@ static void test_pools_and_their_gradients(void **state)
 {
     static const struct window_case pools[] = {
         {.n = 2, .c = 16, .h = 8, .w = 8, .kernel = {2, 2}, .strides = {2, 2}, .dilations = {1, 1}},
-        {.n = 2, .c = 32, .h = 9, .w = 11, .kernel = {3, 3}, .strides = {2, 2}, .pads = {1, 1, 1, 1}, .dilations = {1, 1}},
-        {.n = 1, .c = 5, .h = 10, .w = 7, .kernel = {3, 2}, .strides = {1, 3}, .pads = {1, 0, 2, 1}, .dilations = {2, 1}},
+        {.n = 2,
+         .c = 32,
+         .h = 9,
+         .w = 11,
+         .kernel = {3, 3},
+         .strides = {2, 2},
+         .pads = {1, 1, 1, 1},
+         .dilations = {1, 1}},
+        {.n = 1,
+         .c = 5,
+         .h = 10,
+         .w = 7,
+         .kernel = {3, 2},
+         .strides = {1, 3},
+         .pads = {1, 0, 2, 1},
+         .dilations = {2, 1}},
         {.n = 1, .c = 24, .h = 5, .w = 5, .kernel = {5, 5}, .strides = {1, 1}, .dilations = {1, 1}},
     };
     static const char *const ops[] = {"MaxPool", "MaxPoolGrad", "AveragePool", "AveragePoolGrad"};
@@ -250,12 +286,17 @@ static void entropy(sw_context *ctx, int64_t n, int64_t classes, double smoothin
     sw_tensor *labels = sw_tensor_new(ctx, SW_I64, SW_DIMS(n));
     for (int64_t i = 0; i < n; i++)
         sw_tensor_set(labels, i, (double)(i * 7 % classes));
-    struct question q = {.op = "SoftmaxCrossEntropy", .inputs = {numbers(ctx, 1, -8, 8, SW_DIMS(n, classes)), labels}, .inputs_count = 2,
-                         .outputs_count = 1, .attrs = attrs, .attrs_count = 2};
+    struct question q = {.op = "SoftmaxCrossEntropy",
+                         .inputs = {numbers(ctx, 1, -8, 8, SW_DIMS(n, classes)), labels},
+                         .inputs_count = 2,
+                         .outputs_count = 1,
+                         .attrs = attrs,
+                         .attrs_count = 2};
     ask(ctx, &q);
     struct question g = q;
     g.op = "SoftmaxCrossEntropyGrad";
-    g.inputs[0] = numbers(ctx, 2, 0, 1, SW_DIMS(n)), g.inputs[1] = q.inputs[0], g.inputs[2] = labels, g.inputs_count = 3;
+    g.inputs[0] = numbers(ctx, 2, 0, 1, SW_DIMS(n)), g.inputs[1] = q.inputs[0], g.inputs[2] = labels,
+    g.inputs_count = 3;
     ask(ctx, &g);
     release_inputs(&g);
 }
@@ -279,8 +320,10 @@ static void test_softmax_over_sizes(void **state)
 
 static void sgd(sw_context *ctx, int64_t n, double momentum, bool nesterov)
 {
-    sw_attr attrs[] = {SW_ATTR_F("momentum", momentum), SW_ATTR_F("weight_decay", 0.01), SW_ATTR_I("nesterov", nesterov)};
-    struct question q = {.op = "SgdUpdate", .inputs_count = 4, .outputs_count = momentum != 0 ? 2 : 1, .attrs = attrs, .attrs_count = 3};
+    sw_attr attrs[] = {SW_ATTR_F("momentum", momentum), SW_ATTR_F("weight_decay", 0.01),
+                       SW_ATTR_I("nesterov", nesterov)};
+    struct question q = {
+        .op = "SgdUpdate", .inputs_count = 4, .outputs_count = momentum != 0 ? 2 : 1, .attrs = attrs, .attrs_count = 3};
     q.inputs[0] = numbers(ctx, 1, -1, 1, SW_DIMS(n));
     q.inputs[1] = numbers(ctx, 2, -1, 1, SW_DIMS(n));
     q.inputs[2] = momentum != 0 ? numbers(ctx, 3, -1, 1, SW_DIMS(n)) : NULL;
@@ -334,8 +377,12 @@ static void test_transposes(void **state)
     static const int64_t to[][4] = {{0, 2, 3, 1}, {3, 1, 2, 0}, {1, 0, 2, 3}, {0, 1, 3, 2}};
     for (size_t i = 0; i < COUNT(to); i++) {
         sw_attr attrs[] = {SW_ATTR_IS("permutation", 4, to[i])};
-        struct question q = {.op = "Transpose", .inputs = {numbers(*state, 1, -1, 1, SW_DIMS(3, 17, 5, 33))}, .inputs_count = 1,
-                             .outputs_count = 1, .attrs = attrs, .attrs_count = 1};
+        struct question q = {.op = "Transpose",
+                             .inputs = {numbers(*state, 1, -1, 1, SW_DIMS(3, 17, 5, 33))},
+                             .inputs_count = 1,
+                             .outputs_count = 1,
+                             .attrs = attrs,
+                             .attrs_count = 1};
         ask(*state, &q);
         release_inputs(&q);
     }
@@ -343,15 +390,18 @@ static void test_transposes(void **state)
 
 static void test_casts(void **state)
 {
-    static const sw_dtype pairs[][2] = {{SW_U8, SW_F32},  {SW_BOOL, SW_F32}, {SW_I8, SW_F32},  {SW_I32, SW_F32}, {SW_I64, SW_F32}, {SW_F64, SW_F32},
-                                        {SW_F32, SW_F64}, {SW_I32, SW_I64},  {SW_I64, SW_I32}, {SW_U8, SW_I64},  {SW_U8, SW_I32},  {SW_BOOL, SW_I64}};
+    static const sw_dtype pairs[][2] = {{SW_U8, SW_F32},  {SW_BOOL, SW_F32}, {SW_I8, SW_F32},  {SW_I32, SW_F32},
+                                        {SW_I64, SW_F32}, {SW_F64, SW_F32},  {SW_F32, SW_F64}, {SW_I32, SW_I64},
+                                        {SW_I64, SW_I32}, {SW_U8, SW_I64},   {SW_U8, SW_I32},  {SW_BOOL, SW_I64}};
     sw_context *ctx = *state;
     for (size_t i = 0; i < COUNT(pairs); i++) {
         sw_tensor *x = sw_tensor_new(ctx, pairs[i][0], SW_DIMS(3, 37));
         for (int64_t k = 0; k < sw_tensor_count(x); k++)
-            sw_store_f64(pairs[i][0], sw_tensor_data(x), k, pairs[i][0] == SW_BOOL ? (double)(k % 2) : (double)(k * 7919 % 251) - 100.5);
+            sw_store_f64(pairs[i][0], sw_tensor_data(x), k,
+                         pairs[i][0] == SW_BOOL ? (double)(k % 2) : (double)(k * 7919 % 251) - 100.5);
         sw_attr attrs[] = {SW_ATTR_D("to", pairs[i][1])};
-        struct question q = {.op = "Cast", .inputs = {x}, .inputs_count = 1, .outputs_count = 1, .attrs = attrs, .attrs_count = 1};
+        struct question q = {
+            .op = "Cast", .inputs = {x}, .inputs_count = 1, .outputs_count = 1, .attrs = attrs, .attrs_count = 1};
         ask(ctx, &q);
         release_inputs(&q);
     }
@@ -403,7 +453,12 @@ static void layer_norm(sw_context *ctx, sw_dims x, int axis, bool bias)
     q.inputs[1] = numbers(ctx, 2, 0.5, 1.5, tail);
     q.inputs[2] = bias ? numbers(ctx, 3, -1, 1, tail) : NULL;
     ask(ctx, &q);
-    struct question g = {.op = "LayerNormGrad", .inputs_count = 5, .outputs_count = 3, .attrs = attrs, .attrs_count = 1, .tolerance = 1e-4};
+    struct question g = {.op = "LayerNormGrad",
+                         .inputs_count = 5,
+                         .outputs_count = 3,
+                         .attrs = attrs,
+                         .attrs_count = 1,
+                         .tolerance = 1e-4};
     g.inputs[0] = numbers(ctx, 4, -1, 1, x);
     g.inputs[1] = sw_tensor_retain(q.inputs[0]);
     g.inputs[2] = sw_tensor_retain(q.inputs[1]);
@@ -426,9 +481,16 @@ static void test_layer_norm_over_sizes(void **state)
 
 static void fused_conv(sw_context *ctx, const char *activation, bool bias, bool residual, bool constant)
 {
-    sw_attr attrs[] = {INTS("pads", 1, 1, 1, 1), SW_ATTR_S("activation", activation), SW_ATTR_F("alpha", 0.1), SW_ATTR_F("beta", 0.7)};
-    struct question q = {.op = "FusedConv", .inputs_count = 4, .outputs_count = 1, .attrs = attrs, .attrs_count = 4, .tolerance = 1e-4,
-                         .constant = {false, constant}, .note = activation};
+    sw_attr attrs[] = {INTS("pads", 1, 1, 1, 1), SW_ATTR_S("activation", activation), SW_ATTR_F("alpha", 0.1),
+                       SW_ATTR_F("beta", 0.7)};
+    struct question q = {.op = "FusedConv",
+                         .inputs_count = 4,
+                         .outputs_count = 1,
+                         .attrs = attrs,
+                         .attrs_count = 4,
+                         .tolerance = 1e-4,
+                         .constant = {false, constant},
+                         .note = activation};
     q.inputs[0] = numbers(ctx, 1, -1, 1, SW_DIMS(2, 16, 7, 6));
     q.inputs[1] = numbers(ctx, 2, -0.3, 0.3, SW_DIMS(32, 16, 3, 3));
     q.inputs[2] = bias ? numbers(ctx, 3, -1, 1, SW_DIMS(32)) : NULL;
@@ -437,11 +499,18 @@ static void fused_conv(sw_context *ctx, const char *activation, bool bias, bool 
     release_inputs(&q);
 }
 
-static void fused_product(sw_context *ctx, const char *activation, sw_dims a, sw_dims b, sw_dims bias, sw_dims residual, bool constant)
+static void fused_product(sw_context *ctx, const char *activation, sw_dims a, sw_dims b, sw_dims bias, sw_dims residual,
+                          bool constant)
 {
     sw_attr attrs[] = {SW_ATTR_S("activation", activation), SW_ATTR_F("alpha", 0.1), SW_ATTR_F("beta", 0.7)};
-    struct question q = {.op = "FusedMatMul", .inputs_count = 4, .outputs_count = 1, .attrs = attrs, .attrs_count = 3, .tolerance = 1e-4,
-                         .constant = {false, constant}, .note = activation};
+    struct question q = {.op = "FusedMatMul",
+                         .inputs_count = 4,
+                         .outputs_count = 1,
+                         .attrs = attrs,
+                         .attrs_count = 3,
+                         .tolerance = 1e-4,
+                         .constant = {false, constant},
+                         .note = activation};
     q.inputs[0] = numbers(ctx, 1, -1, 1, a);
     q.inputs[1] = numbers(ctx, 2, -0.3, 0.3, b);
     q.inputs[2] = bias.rank ? numbers(ctx, 3, -1, 1, bias) : NULL;
@@ -452,8 +521,9 @@ static void fused_product(sw_context *ctx, const char *activation, sw_dims a, sw
 
 static void test_fused_rows(void **state)
 {
-    static const char *const activations[] = {"none", "relu", "leaky_relu", "elu", "sigmoid", "tanh", "gelu", "gelu_tanh", "silu",
-                                              "softplus", "hard_sigmoid", "hard_swish", "clip"};
+    static const char *const activations[] = {"none",         "relu",       "leaky_relu", "elu",  "sigmoid",
+                                              "tanh",         "gelu",       "gelu_tanh",  "silu", "softplus",
+                                              "hard_sigmoid", "hard_swish", "clip"};
     const sw_backend *cpu = sw_backend_find(*state, "cpu");
     for (size_t i = 0; i < COUNT(activations); i++) {
         assert_true(cpu->fuses(*state, "FusedConv", activations[i]));
@@ -461,15 +531,18 @@ static void test_fused_rows(void **state)
         for (int k = 0; k < 8; k++)
             fused_conv(*state, activations[i], k & 1, k & 2, k & 4);
         fused_product(*state, activations[i], SW_DIMS(5, 40), SW_DIMS(40, 33), SW_DIMS(33), SW_SCALAR, true);
-        fused_product(*state, activations[i], SW_DIMS(130, 100), SW_DIMS(100, 90), SW_DIMS(90), SW_DIMS(130, 90), false);
-        fused_product(*state, activations[i], SW_DIMS(3, 50, 80), SW_DIMS(80, 90), SW_DIMS(90), SW_DIMS(3, 50, 90), true);
+        fused_product(*state, activations[i], SW_DIMS(130, 100), SW_DIMS(100, 90), SW_DIMS(90), SW_DIMS(130, 90),
+                      false);
+        fused_product(*state, activations[i], SW_DIMS(3, 50, 80), SW_DIMS(80, 90), SW_DIMS(90), SW_DIMS(3, 50, 90),
+                      true);
     }
 }
 
 /* Reorder gives the layout its output has, whatever the input's. */
 static void test_reorders_between_layouts(void **state)
 {
-    static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8, SW_LAYOUT_BLOCKED16};
+    static const sw_layout layouts[] = {SW_LAYOUT_PLAIN, SW_LAYOUT_CHANNELS_LAST, SW_LAYOUT_BLOCKED8,
+                                        SW_LAYOUT_BLOCKED16};
     sw_context *ctx = *state;
     sw_graph *g = sw_graph_new(ctx, 0);
     sw_value *x = sw_input_declare(g, "x", SW_TYPE(SW_F32, 3, 32, 5, 7));
@@ -487,8 +560,15 @@ static void test_reorders_between_layouts(void **state)
             char *from = malloc(bytes), *to = malloc(bytes), *back = malloc(bytes);
             convert(&in, layouts[i], sw_tensor_data(plain), from, false);
             in.data = from, out.data = to;
-            sw_site site = {.ctx = ctx, .node = node, .inputs_count = 1, .outputs_count = 1, .inputs = &in, .outputs = &out, .threads = 1};
-            sw_call call = {.ctx = ctx, .node = node, .inputs_count = 1, .outputs_count = 1, .inputs = &in, .outputs = &out};
+            sw_site site = {.ctx = ctx,
+                            .node = node,
+                            .inputs_count = 1,
+                            .outputs_count = 1,
+                            .inputs = &in,
+                            .outputs = &out,
+                            .threads = 1};
+            sw_call call = {
+                .ctx = ctx, .node = node, .inputs_count = 1, .outputs_count = 1, .inputs = &in, .outputs = &out};
             if (kernel->skips(&site) == NULL) {
                 assert_int_equal(kernel->run(&call), SW_OK);
                 convert(&out, layouts[k], back, to, true);

@@ -1,5 +1,5 @@
-/* The elementary functions keep the bounds that simd.h states, on every instruction set this machine has, and sums do not
- * depend on anything but the numbers and their count. */
+/* The elementary functions keep the bounds that simd.h states, on every instruction set this machine has, and sums do
+ * not depend on anything but the numbers and their count. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,7 +16,10 @@ static double exact_sigmoid(double x) { return 1 / (1 + exp(-x)); }
 static double exact_silu(double x) { return x / (1 + exp(-x)); }
 static double exact_softplus(double x) { return fmax(x, 0) + log1p(exp(-fabs(x))); }
 static double exact_gelu(double x) { return 0.5 * x * erfc(-x * M_SQRT1_2); }
-static double exact_gelu_tanh(double x) { return 0.5 * x * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x))); }
+static double exact_gelu_tanh(double x)
+{
+    return 0.5 * x * (1 + tanh(M_2_SQRTPI * M_SQRT1_2 * (x + 0.044715 * x * x * x)));
+}
 static double exact_elu(double x) { return x >= 0 ? x : expm1(x); }
 
 static const struct function {
@@ -58,7 +61,8 @@ static void check_functions(const sw_simd *simd)
             double exact = fn->exact(x[i]), error = fabs(y[i] - exact);
             if (!(error <= (fn->ulps + slack) * ulp_of(exact) || error <= fn->absolute * fmax(fabs(x[i]), 1e-30) ||
                   y[i] == (float)exact))
-                fail_msg("%s (%s) of %.9g: %.9g is %.2f ulp from %.9g", fn->name, simd->name, x[i], y[i], error / ulp_of(exact), exact);
+                fail_msg("%s (%s) of %.9g: %.9g is %.2f ulp from %.9g", fn->name, simd->name, x[i], y[i],
+                         error / ulp_of(exact), exact);
         }
     }
     free(x);
@@ -71,20 +75,33 @@ static void check_ends(const sw_simd *simd)
         sw_unary_kind kind;
         float x, y;
     } ends[] = {
-        {SW_UNARY_EXP, INFINITY, INFINITY}, {SW_UNARY_EXP, -INFINITY, 0}, {SW_UNARY_EXP, 0, 1},
-        {SW_UNARY_EXP, 200, INFINITY},      {SW_UNARY_EXP, -200, 0},      {SW_UNARY_LOG, 0, -INFINITY},
-        {SW_UNARY_LOG, 1, 0},               {SW_UNARY_LOG, INFINITY, INFINITY}, {SW_UNARY_TANH, INFINITY, 1},
-        {SW_UNARY_TANH, -INFINITY, -1},     {SW_UNARY_SIGMOID, INFINITY, 1},    {SW_UNARY_SIGMOID, -INFINITY, 0},
-        {SW_UNARY_ERF, INFINITY, 1},        {SW_UNARY_ERF, -INFINITY, -1},      {SW_UNARY_RELU, -3, 0},
-        {SW_UNARY_ROUND, 2.5f, 2},          {SW_UNARY_ROUND, -1.5f, -2},        {SW_UNARY_FLOOR, -0.5f, -1},
+        {SW_UNARY_EXP, INFINITY, INFINITY},
+        {SW_UNARY_EXP, -INFINITY, 0},
+        {SW_UNARY_EXP, 0, 1},
+        {SW_UNARY_EXP, 200, INFINITY},
+        {SW_UNARY_EXP, -200, 0},
+        {SW_UNARY_LOG, 0, -INFINITY},
+        {SW_UNARY_LOG, 1, 0},
+        {SW_UNARY_LOG, INFINITY, INFINITY},
+        {SW_UNARY_TANH, INFINITY, 1},
+        {SW_UNARY_TANH, -INFINITY, -1},
+        {SW_UNARY_SIGMOID, INFINITY, 1},
+        {SW_UNARY_SIGMOID, -INFINITY, 0},
+        {SW_UNARY_ERF, INFINITY, 1},
+        {SW_UNARY_ERF, -INFINITY, -1},
+        {SW_UNARY_RELU, -3, 0},
+        {SW_UNARY_ROUND, 2.5f, 2},
+        {SW_UNARY_ROUND, -1.5f, -2},
+        {SW_UNARY_FLOOR, -0.5f, -1},
     };
     for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
         float y;
         simd->unary[ends[i].kind](&ends[i].x, &y, 1, 1, 0);
         assert_true(y == ends[i].y);
     }
-    static const sw_unary_kind kinds[] = {SW_UNARY_EXP, SW_UNARY_LOG, SW_UNARY_TANH, SW_UNARY_SIGMOID, SW_UNARY_ERF, SW_UNARY_GELU,
-                                          SW_UNARY_SOFTPLUS, SW_UNARY_RELU, SW_UNARY_CLIP, SW_UNARY_SIGN};
+    static const sw_unary_kind kinds[] = {SW_UNARY_EXP,  SW_UNARY_LOG,  SW_UNARY_TANH,     SW_UNARY_SIGMOID,
+                                          SW_UNARY_ERF,  SW_UNARY_GELU, SW_UNARY_SOFTPLUS, SW_UNARY_RELU,
+                                          SW_UNARY_CLIP, SW_UNARY_SIGN};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         float nan = NAN, y = 0;
         simd->unary[kinds[i]](&nan, &y, 1, -1, 1);

@@ -15,9 +15,9 @@ enum { LANES = 16, ROWS = 512 };
 /* How one group of channels lies in memory. */
 struct plane {
     int64_t images, spatial, channels;
-    int64_t lanes, groups;       /* channels of a group; groups */
-    int64_t image, group, row;   /* strides between images, groups, and positions */
-    bool last;                   /* channels-last */
+    int64_t lanes, groups;     /* channels of a group; groups */
+    int64_t image, group, row; /* strides between images, groups, and positions */
+    bool last;                 /* channels-last */
 };
 
 static struct plane plane_of(const sw_view *x)
@@ -81,7 +81,8 @@ static void group_moments(const struct work *w, int64_t group, int64_t lanes, fl
         }
         for (int64_t r = 0; r < p->spatial; r += ROWS) {
             memset(piece, 0, sizeof piece);
-            w->simd->column_squares(x + r * p->row, p->spatial - r < ROWS ? p->spatial - r : ROWS, lanes, p->row, mean, piece);
+            w->simd->column_squares(x + r * p->row, p->spatial - r < ROWS ? p->spatial - r : ROWS, lanes, p->row, mean,
+                                    piece);
             for (int64_t l = 0; l < lanes; l++)
                 square[l] += piece[l];
         }
@@ -121,7 +122,8 @@ static void forward_groups(void *user, int64_t begin, int64_t end)
             if (w->new_mean)
                 w->new_mean[c] = w->training ? w->momentum * w->mean[c] + (1 - w->momentum) * mean[l] : w->mean[c];
             if (w->new_variance)
-                w->new_variance[c] = w->training ? w->momentum * w->variance[c] + (1 - w->momentum) * variance[l] : w->variance[c];
+                w->new_variance[c] =
+                    w->training ? w->momentum * w->variance[c] + (1 - w->momentum) * variance[l] : w->variance[c];
             if (w->saved_mean)
                 w->saved_mean[c] = mean[l];
             if (w->saved_rstd)
@@ -143,10 +145,7 @@ static void forward_rows(void *user, int64_t begin, int64_t end)
 }
 
 /* Pieces that pay for waking a team, of `elements` each. */
-static int64_t grain_of(int64_t elements)
-{
-    return (1 << 14) / (elements + 1) + 1;
-}
+static int64_t grain_of(int64_t elements) { return (1 << 14) / (elements + 1) + 1; }
 
 static float *output_of(const sw_call *call, int index)
 {
@@ -162,11 +161,22 @@ static bool is_training(const sw_call *call, int input)
 static sw_status run_forward(const sw_call *call)
 {
     const sw_view *in = call->inputs;
-    struct work w = {.simd = sw_simd_here(), .p = plane_of(&in[0]), .training = is_training(call, 5),
-                     .epsilon = (float)sw_attr_float(call->node, "epsilon"), .momentum = (float)sw_attr_float(call->node, "momentum"),
-                     .x = in[0].data, .scale = in[1].data, .bias = in[2].data, .mean = in[3].data, .variance = in[4].data,
-                     .y = output_of(call, 0), .new_mean = output_of(call, 1), .new_variance = output_of(call, 2),
-                     .saved_mean = output_of(call, 3), .saved_rstd = output_of(call, 4), .factors = call->scratch};
+    struct work w = {.simd = sw_simd_here(),
+                     .p = plane_of(&in[0]),
+                     .training = is_training(call, 5),
+                     .epsilon = (float)sw_attr_float(call->node, "epsilon"),
+                     .momentum = (float)sw_attr_float(call->node, "momentum"),
+                     .x = in[0].data,
+                     .scale = in[1].data,
+                     .bias = in[2].data,
+                     .mean = in[3].data,
+                     .variance = in[4].data,
+                     .y = output_of(call, 0),
+                     .new_mean = output_of(call, 1),
+                     .new_variance = output_of(call, 2),
+                     .saved_mean = output_of(call, 3),
+                     .saved_rstd = output_of(call, 4),
+                     .factors = call->scratch};
     int64_t rows = w.p.images * w.p.spatial;
     sw_cpu_for(call->team, w.p.groups, grain_of(rows * w.p.lanes), forward_groups, &w);
     if (w.p.last)
@@ -175,9 +185,11 @@ static sw_status run_forward(const sw_call *call)
 }
 
 /* ---- gradient: with h = (x - mean) * rstd and m = N * spatial,
- *   dbias = sum dy, dscale = sum dy h, dx = scale rstd (dy - dbias / m - h dscale / m); running statistics: scale rstd dy ---- */
+ *   dbias = sum dy, dscale = sum dy h, dx = scale rstd (dy - dbias / m - h dscale / m); running statistics: scale rstd
+ * dy ---- */
 
-static void group_slopes(const struct work *w, int64_t group, int64_t lanes, const float *mean, double *total, double *product)
+static void group_slopes(const struct work *w, int64_t group, int64_t lanes, const float *mean, double *total,
+                         double *product)
 {
     const struct plane *p = &w->p;
     float sums[LANES], dots[LANES];
@@ -191,8 +203,8 @@ static void group_slopes(const struct work *w, int64_t group, int64_t lanes, con
         for (int64_t r = 0; r < p->spatial; r += ROWS) {
             memset(sums, 0, sizeof sums);
             memset(dots, 0, sizeof dots);
-            w->simd->column_dots(w->dy + at + r * p->row, w->x + at + r * p->row, p->spatial - r < ROWS ? p->spatial - r : ROWS,
-                                 lanes, p->row, mean, sums, dots);
+            w->simd->column_dots(w->dy + at + r * p->row, w->x + at + r * p->row,
+                                 p->spatial - r < ROWS ? p->spatial - r : ROWS, lanes, p->row, mean, sums, dots);
             for (int64_t l = 0; l < lanes; l++) {
                 total[l] += sums[l];
                 product[l] += dots[l];
@@ -235,7 +247,8 @@ static void backward_groups(void *user, int64_t begin, int64_t end)
         }
         for (int64_t n = 0; n < p->images; n++) {
             int64_t at = n * p->image + g * p->group;
-            w->simd->affine2(w->dy + at, w->x + at, w->y + at, p->spatial * p->lanes, a, b, c, p->lanes == 1 ? 0 : p->lanes);
+            w->simd->affine2(w->dy + at, w->x + at, w->y + at, p->spatial * p->lanes, a, b, c,
+                             p->lanes == 1 ? 0 : p->lanes);
         }
     }
 }
@@ -244,15 +257,25 @@ static void backward_rows(void *user, int64_t begin, int64_t end)
 {
     const struct work *w = user;
     int64_t c = w->p.channels, at = begin * c;
-    w->simd->affine2(w->dy + at, w->x + at, w->y + at, (end - begin) * c, w->factors, w->factors + c, w->factors + 2 * c, c);
+    w->simd->affine2(w->dy + at, w->x + at, w->y + at, (end - begin) * c, w->factors, w->factors + c,
+                     w->factors + 2 * c, c);
 }
 
 static sw_status run_backward(const sw_call *call)
 {
     const sw_view *in = call->inputs;
-    struct work w = {.simd = sw_simd_here(), .p = plane_of(&in[1]), .training = is_training(call, 5), .dy = in[0].data, .x = in[1].data,
-                     .scale = in[2].data, .mean = in[3].data, .rstd = in[4].data, .y = output_of(call, 0),
-                     .dscale = output_of(call, 1), .dbias = output_of(call, 2), .factors = call->scratch};
+    struct work w = {.simd = sw_simd_here(),
+                     .p = plane_of(&in[1]),
+                     .training = is_training(call, 5),
+                     .dy = in[0].data,
+                     .x = in[1].data,
+                     .scale = in[2].data,
+                     .mean = in[3].data,
+                     .rstd = in[4].data,
+                     .y = output_of(call, 0),
+                     .dscale = output_of(call, 1),
+                     .dbias = output_of(call, 2),
+                     .factors = call->scratch};
     int64_t rows = w.p.images * w.p.spatial;
     sw_cpu_for(call->team, w.p.groups, grain_of(rows * w.p.lanes), backward_groups, &w);
     if (w.p.last && w.y)
@@ -278,15 +301,9 @@ static const char *skips_at(const sw_site *site, int x)
     return NULL;
 }
 
-static const char *skips_forward(const sw_site *site)
-{
-    return skips_at(site, 0);
-}
+static const char *skips_forward(const sw_site *site) { return skips_at(site, 0); }
 
-static const char *skips_backward(const sw_site *site)
-{
-    return skips_at(site, 1);
-}
+static const char *skips_backward(const sw_site *site) { return skips_at(site, 1); }
 
 static sw_status prepare(const sw_site *site, sw_prepared *prepared)
 {
@@ -295,7 +312,17 @@ static sw_status prepare(const sw_site *site, sw_prepared *prepared)
 }
 
 static const sw_kernel kernels[] = {
-    {.name = "simd", .op = "BatchNorm", .skips = skips_forward, .prepare = prepare, .run = run_forward, .fixed_slices = true},
-    {.name = "simd", .op = "BatchNormGrad", .skips = skips_backward, .prepare = prepare, .run = run_backward, .fixed_slices = true},
+    {.name = "simd",
+     .op = "BatchNorm",
+     .skips = skips_forward,
+     .prepare = prepare,
+     .run = run_forward,
+     .fixed_slices = true},
+    {.name = "simd",
+     .op = "BatchNormGrad",
+     .skips = skips_backward,
+     .prepare = prepare,
+     .run = run_backward,
+     .fixed_slices = true},
 };
 const sw_cpu_family sw_cpu_batch_norm = {kernels, sizeof kernels / sizeof kernels[0]};

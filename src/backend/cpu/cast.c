@@ -1,7 +1,7 @@
 /* cast.c: Cast between the element types that data and training meet: loops that compilers turn into vectors.
  *
- * Only conversions that the language does exactly as the row says: to floats from integers and bools, between f32 and f64,
- * and from bool. Floats to integers saturate and stay with the reference body. */
+ * Only conversions that the language does exactly as the row says: to floats from integers and bools, between f32 and
+ * f64, and from bool. Floats to integers saturate and stay with the reference body. */
 #include "backend/cpu/kernels.h"
 
 struct cast {

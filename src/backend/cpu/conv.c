@@ -91,10 +91,12 @@ static void each_row(const struct conv *c, float *columns, float *image, bool fo
 
 /* ---- one image, one group ---- */
 
-static void convolve(const struct task *t, int64_t image, int64_t group, float *columns, void *gemm_scratch, sw_team *team)
+static void convolve(const struct task *t, int64_t image, int64_t group, float *columns, void *gemm_scratch,
+                     sw_team *team)
 {
     const struct conv *c = t->c;
-    int64_t outputs = c->g.outputs / c->g.groups, x_at = (image * c->g.channels + group * (c->g.channels / c->g.groups)) * c->in_plane;
+    int64_t outputs = c->g.outputs / c->g.groups,
+            x_at = (image * c->g.channels + group * (c->g.channels / c->g.groups)) * c->in_plane;
     int64_t y_at = (image * c->g.outputs + group * outputs) * c->positions, w_at = group * outputs * c->window;
     sw_gemm_call p = {.alpha = 1, .activation = SW_UNARY_NONE};
     if (c->side != DATA && !c->direct)
@@ -157,7 +159,8 @@ static sw_status read_conv(const sw_site *site, struct conv *c)
     int axes = x->rank - 2;
     SW_TRY(sw_geometry_read(site->node, axes, &c->g));
     sw_geometry *g = &c->g;
-    g->batch = x->dims[0], g->channels = x->dims[1], g->outputs = y->dims[1], g->groups = sw_attr_int(site->node, "groups");
+    g->batch = x->dims[0], g->channels = x->dims[1], g->outputs = y->dims[1],
+    g->groups = sw_attr_int(site->node, "groups");
     for (int i = 0; i < 3; i++)
         g->in[i] = g->out[i] = g->kernel[i] = 1;
     for (int i = 0; i < axes; i++) {
@@ -194,18 +197,17 @@ static sw_status prepare(const sw_site *site, sw_prepared *prepared)
     int64_t outputs = c->g.outputs / c->g.groups;
     int64_t m = c->side == DATA ? c->window : outputs, n = c->side == WEIGHT ? c->window : c->positions;
     int64_t k = c->side == FORWARD ? c->window : c->side == DATA ? outputs : c->positions;
-    size_t unfolded = c->direct ? 0 : (size_t)(c->window * c->positions), sum = c->side == WEIGHT ? (size_t)(outputs * c->window) : 0;
+    size_t unfolded = c->direct ? 0 : (size_t)(c->window * c->positions),
+           sum = c->side == WEIGHT ? (size_t)(outputs * c->window) : 0;
     c->columns_floats = sw_align_up(unfolded + sum, 16);
     c->gemm_bytes = sw_align_up(sw_gemm_scratch(m, n, k, c->threads), SW_TENSOR_ALIGNMENT);
     prepared->state = c;
-    prepared->scratch_bytes = (sizeof(float) * c->columns_floats + c->gemm_bytes) * (size_t)(c->side == WEIGHT ? 1 : c->threads);
+    prepared->scratch_bytes =
+        (sizeof(float) * c->columns_floats + c->gemm_bytes) * (size_t)(c->side == WEIGHT ? 1 : c->threads);
     return SW_OK;
 }
 
-static void release(sw_context *ctx, void *state)
-{
-    sw_free(ctx, state);
-}
+static void release(sw_context *ctx, void *state) { sw_free(ctx, state); }
 
 static const float *input_of(const sw_call *call, int index)
 {
@@ -244,7 +246,8 @@ static const char *skips(const sw_site *site)
         return "the result is not f32, contiguous and plain";
     if (!sw_site_unpacked(site))
         return "a weight is packed for another kernel";
-    if (sw_view_count(&site->outputs[0]) == 0 || sw_view_count(&site->inputs[0]) == 0 || sw_view_count(&site->inputs[1]) == 0)
+    if (sw_view_count(&site->outputs[0]) == 0 || sw_view_count(&site->inputs[0]) == 0 ||
+        sw_view_count(&site->inputs[1]) == 0)
         return "no elements";
     return NULL;
 }
@@ -254,5 +257,6 @@ static const char *skips(const sw_site *site)
         .name = "columns", .op = (op_), .skips = skips, .prepare = prepare, .run = run, .release = release,            \
         .fixed_slices = true                                                                                           \
     }
-static const sw_kernel kernels[] = {KERNEL("Conv"), KERNEL("FusedConv"), KERNEL("ConvGradData"), KERNEL("ConvGradWeight")};
+static const sw_kernel kernels[] = {KERNEL("Conv"), KERNEL("FusedConv"), KERNEL("ConvGradData"),
+                                    KERNEL("ConvGradWeight")};
 const sw_cpu_family sw_cpu_conv = {kernels, sizeof kernels / sizeof kernels[0]};

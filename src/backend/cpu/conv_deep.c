@@ -29,12 +29,13 @@ struct task {
 static int64_t element_at(sw_layout layout, int64_t channels, int64_t spatial, int64_t n, int64_t c, int64_t s)
 {
     int64_t block = sw_layout_block(layout);
-    return block > 1 ? ((n * (channels / block) + c / block) * spatial + s) * block + c % block : (n * channels + c) * spatial + s;
+    return block > 1 ? ((n * (channels / block) + c / block) * spatial + s) * block + c % block
+                     : (n * channels + c) * spatial + s;
 }
 
 /* One position's channels to every `step`-th float of `to`. */
-static void gather_channels(sw_layout layout, const float *from, int64_t channels, int64_t spatial, int64_t n, int64_t s, float *to,
-                            int64_t step)
+static void gather_channels(sw_layout layout, const float *from, int64_t channels, int64_t spatial, int64_t n,
+                            int64_t s, float *to, int64_t step)
 {
     int64_t block = sw_layout_block(layout), run = block > 1 ? block : 1;
     for (int64_t c = 0; c < channels; c += run) {
@@ -117,10 +118,7 @@ static sw_status prepare(const sw_site *site, sw_prepared *prepared)
     return SW_OK;
 }
 
-static void release(sw_context *ctx, void *state)
-{
-    sw_free(ctx, state);
-}
+static void release(sw_context *ctx, void *state) { sw_free(ctx, state); }
 
 static sw_status run(const sw_call *call)
 {
@@ -128,9 +126,19 @@ static sw_status run(const sw_call *call)
     struct task t = {.d = d, .dy = call->inputs[0].data, .x = call->inputs[1].data, .columns = call->scratch};
     t.slopes = t.columns + d->rows * d->window;
     sw_cpu_for(call->team, d->rows, (1 << 15) / d->window + 1, gather_rows, &t);
-    sw_gemm_call p = {.m = d->g.outputs, .n = d->window, .k = d->rows, .a = t.slopes, .a_row = 1, .a_column = d->g.outputs,
-                      .b = t.columns, .b_row = d->window, .b_column = 1, .c = call->outputs[0].data, .c_row = d->window,
-                      .alpha = 1, .activation = SW_UNARY_NONE};
+    sw_gemm_call p = {.m = d->g.outputs,
+                      .n = d->window,
+                      .k = d->rows,
+                      .a = t.slopes,
+                      .a_row = 1,
+                      .a_column = d->g.outputs,
+                      .b = t.columns,
+                      .b_row = d->window,
+                      .b_column = 1,
+                      .c = call->outputs[0].data,
+                      .c_row = d->window,
+                      .alpha = 1,
+                      .activation = SW_UNARY_NONE};
     size_t gathered = sizeof(float) * sw_align_up((size_t)(d->rows * (d->window + d->g.outputs)), 16);
     sw_gemm_run(&p, call->team, d->threads, (char *)call->scratch + gathered);
     return SW_OK;
@@ -154,6 +162,11 @@ static const char *skips(const sw_site *site)
     return NULL;
 }
 
-static const sw_kernel kernels[] = {{.name = "deep", .op = "ConvGradWeight", .skips = skips, .prepare = prepare, .run = run,
-                                     .release = release, .fixed_slices = true}};
+static const sw_kernel kernels[] = {{.name = "deep",
+                                     .op = "ConvGradWeight",
+                                     .skips = skips,
+                                     .prepare = prepare,
+                                     .run = run,
+                                     .release = release,
+                                     .fixed_slices = true}};
 const sw_cpu_family sw_cpu_conv_deep = {kernels, 1};

@@ -72,7 +72,9 @@ struct axis {
 
 static struct axis axis_of(const sw_node *node, const sw_view *view)
 {
-    struct axis a = {.outer = 1, .inner = (int64_t)sw_dtype_bytes(view->dtype), .index = sw_axis(sw_attr_int(node, "axis"), view->rank)};
+    struct axis a = {.outer = 1,
+                     .inner = (int64_t)sw_dtype_bytes(view->dtype),
+                     .index = sw_axis(sw_attr_int(node, "axis"), view->rank)};
     for (int i = 0; i < a.index; i++)
         a.outer *= view->dims[i];
     for (int i = a.index + 1; i < view->rank; i++)
@@ -122,8 +124,8 @@ static sw_status run_gather(const sw_call *call)
     for (int64_t i = 0; i < count; i++) {
         int64_t at = sw_load_i64(indices->dtype, indices->data, i);
         if (at < -size || at >= size)
-            return sw_fail(SW_INVALID, "Gather '%s': index %lld is outside an axis of %lld", sw_node_name(call->node), (long long)at,
-                           (long long)size);
+            return sw_fail(SW_INVALID, "Gather '%s': index %lld is outside an axis of %lld", sw_node_name(call->node),
+                           (long long)at, (long long)size);
     }
     for (int64_t o = 0; o < a.outer; o++, from += size * a.inner)
         for (int64_t i = 0; i < count; i++, to += a.inner) {

@@ -35,7 +35,8 @@ static sw_status run_nothing(const sw_call *call)
     return SW_OK;
 }
 
-static const sw_kernel nothing = {.name = "nothing", .op = "*", .skips = skips_nothing, .run = run_nothing, .fixed_slices = true};
+static const sw_kernel nothing = {
+    .name = "nothing", .op = "*", .skips = skips_nothing, .run = run_nothing, .fixed_slices = true};
 
 static const char *skips_reference(const sw_site *site)
 {
@@ -50,13 +51,10 @@ static const char *skips_reference(const sw_site *site)
     return sw_node_op(site->node)->reference ? NULL : "the row has no reference body";
 }
 
-static sw_status run_reference(const sw_call *call)
-{
-    return sw_node_op(call->node)->reference(call);
-}
+static sw_status run_reference(const sw_call *call) { return sw_node_op(call->node)->reference(call); }
 
-static const sw_kernel reference = {.name = "reference", .op = "*", .skips = skips_reference, .run = run_reference,
-                                    .fixed_slices = true};
+static const sw_kernel reference = {
+    .name = "reference", .op = "*", .skips = skips_reference, .run = run_reference, .fixed_slices = true};
 
 /* ---- the lists ---- */
 
@@ -119,9 +117,9 @@ static sw_status add_kernels(sw_context *ctx, struct lists *l, const sw_kernel *
 
 static sw_status add_all(sw_context *ctx, struct lists *l)
 {
-    const sw_cpu_family *families[] = {&sw_cpu_elementwise, &sw_cpu_reduce, &sw_cpu_softmax,
-                                       &sw_cpu_layer_norm, &sw_cpu_batch_norm, &sw_cpu_pool, &sw_cpu_copy, &sw_cpu_reorder,
-                                       &sw_cpu_update, &sw_cpu_product, &sw_cpu_conv, &sw_cpu_cast};
+    const sw_cpu_family *families[] = {&sw_cpu_elementwise, &sw_cpu_reduce,  &sw_cpu_softmax, &sw_cpu_layer_norm,
+                                       &sw_cpu_batch_norm,  &sw_cpu_pool,    &sw_cpu_copy,    &sw_cpu_reorder,
+                                       &sw_cpu_update,      &sw_cpu_product, &sw_cpu_conv,    &sw_cpu_cast};
     SW_TRY(add_kernels(ctx, l, sw_cpu_small_product.kernels, sw_cpu_small_product.count));
     SW_TRY(add_kernels(ctx, l, sw_cpu_conv_deep.kernels, sw_cpu_conv_deep.count));
 #ifdef SW_HAVE_ONEDNN
@@ -160,7 +158,8 @@ static sw_layout prefers(const sw_site *site)
     if (!is_conv(sw_node_op(site->node)->name))
         return SW_LAYOUT_PLAIN;
     sw_layout layout = sw_isa_here() == SW_ISA_AVX512 ? SW_LAYOUT_BLOCKED16 : SW_LAYOUT_BLOCKED8;
-    const sw_view *y = strcmp(sw_node_op(site->node)->name, "ConvGradWeight") == 0 ? &site->inputs[0] : &site->outputs[0];
+    const sw_view *y =
+        strcmp(sw_node_op(site->node)->name, "ConvGradWeight") == 0 ? &site->inputs[0] : &site->outputs[0];
     if (sw_isa_here() == SW_ISA_PLAIN || y->dtype != SW_F32 || y->rank < 3 || y->dims[1] % sw_layout_block(layout) != 0)
         return SW_LAYOUT_PLAIN;
     return layout;
@@ -213,8 +212,13 @@ sw_status sw_cpu_register(sw_context *ctx)
     struct lists *l = sw_alloc_zero(ctx, sizeof *l);
     if (!l)
         return sw_alloc_status();
-    l->backend = (sw_backend){.name = "cpu", .candidates = candidates, .prefers = prefers, .takes = takes, .fuses = fuses,
-                              .identity = identity, .user = l};
+    l->backend = (sw_backend){.name = "cpu",
+                              .candidates = candidates,
+                              .prefers = prefers,
+                              .takes = takes,
+                              .fuses = fuses,
+                              .identity = identity,
+                              .user = l};
     sw_status status = add_all(ctx, l);
     if (status == SW_OK)
         status = sw_context_attach(ctx, &lists_key, l, release_lists);

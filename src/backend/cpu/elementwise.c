@@ -2,7 +2,8 @@
  * broadcasting, comparisons, choice.
  *
  * The node's views become a spread (kernels.h): runs of which every operand is either a vector or one number, whatever
- * the layout; the table of vector loops does the rest. f32 only: other types are served by the rows' reference bodies. */
+ * the layout; the table of vector loops does the rest. f32 only: other types are served by the rows' reference bodies.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ static const char *skips_spread(const sw_site *site, int first_float)
             return "element type is not f32";
         views[i] = &site->inputs[i];
     }
-    return sw_spread_make(&spread, &site->outputs[0], site->inputs_count, views) ? NULL : "operands lie in different layouts";
+    return sw_spread_make(&spread, &site->outputs[0], site->inputs_count, views) ? NULL
+                                                                                 : "operands lie in different layouts";
 }
 
 /* ---- one operand ---- */
@@ -29,12 +31,28 @@ struct unary {
     bool alpha, beta; /* read from the node's attributes */
 };
 static const struct unary unaries[] = {
-    {"Neg", SW_UNARY_NEG}, {"Abs", SW_UNARY_ABS}, {"Sign", SW_UNARY_SIGN}, {"Sqrt", SW_UNARY_SQRT},
-    {"Reciprocal", SW_UNARY_RECIPROCAL}, {"Floor", SW_UNARY_FLOOR}, {"Ceil", SW_UNARY_CEIL}, {"Round", SW_UNARY_ROUND},
-    {"Identity", SW_UNARY_NONE}, {"Relu", SW_UNARY_RELU}, {"LeakyRelu", SW_UNARY_LEAKY_RELU, true},
-    {"HardSigmoid", SW_UNARY_HARD_SIGMOID, true, true}, {"HardSwish", SW_UNARY_HARD_SWISH}, {"Exp", SW_UNARY_EXP},
-    {"Log", SW_UNARY_LOG}, {"Tanh", SW_UNARY_TANH}, {"Sigmoid", SW_UNARY_SIGMOID}, {"Erf", SW_UNARY_ERF},
-    {"Elu", SW_UNARY_ELU, true}, {"Gelu", SW_UNARY_GELU}, {"Silu", SW_UNARY_SILU}, {"Softplus", SW_UNARY_SOFTPLUS},
+    {"Neg", SW_UNARY_NEG},
+    {"Abs", SW_UNARY_ABS},
+    {"Sign", SW_UNARY_SIGN},
+    {"Sqrt", SW_UNARY_SQRT},
+    {"Reciprocal", SW_UNARY_RECIPROCAL},
+    {"Floor", SW_UNARY_FLOOR},
+    {"Ceil", SW_UNARY_CEIL},
+    {"Round", SW_UNARY_ROUND},
+    {"Identity", SW_UNARY_NONE},
+    {"Relu", SW_UNARY_RELU},
+    {"LeakyRelu", SW_UNARY_LEAKY_RELU, true},
+    {"HardSigmoid", SW_UNARY_HARD_SIGMOID, true, true},
+    {"HardSwish", SW_UNARY_HARD_SWISH},
+    {"Exp", SW_UNARY_EXP},
+    {"Log", SW_UNARY_LOG},
+    {"Tanh", SW_UNARY_TANH},
+    {"Sigmoid", SW_UNARY_SIGMOID},
+    {"Erf", SW_UNARY_ERF},
+    {"Elu", SW_UNARY_ELU, true},
+    {"Gelu", SW_UNARY_GELU},
+    {"Silu", SW_UNARY_SILU},
+    {"Softplus", SW_UNARY_SOFTPLUS},
 };
 
 struct unary_work {
@@ -53,7 +71,8 @@ static void unary_body(void *user, const sw_run *run)
 static sw_status unary_over(const sw_call *call, sw_unary_kind kind, float alpha, float beta)
 {
     const sw_view *x = &call->inputs[0];
-    struct unary_work w = {.loop = sw_simd_here()->unary[kind], .x = x->data, .y = call->outputs[0].data, .alpha = alpha, .beta = beta};
+    struct unary_work w = {
+        .loop = sw_simd_here()->unary[kind], .x = x->data, .y = call->outputs[0].data, .alpha = alpha, .beta = beta};
     sw_spread spread;
     if (!sw_spread_make(&spread, &call->outputs[0], 1, &x))
         return sw_fail(SW_INTERNAL, "%s: views cannot be walked", sw_node_name(call->node));
@@ -124,7 +143,7 @@ static sw_status binary_over(const sw_call *call, struct binary_work *w)
     if (!sw_spread_make(&spread, &call->outputs[0], 2, views))
         return sw_fail(SW_INTERNAL, "%s: views cannot be walked", sw_node_name(call->node));
     int last = spread.rank - 1;
-    w->operands = spread.dims[last] == 1           ? SW_VECTOR_VECTOR
+    w->operands = spread.dims[last] == 1         ? SW_VECTOR_VECTOR
                   : spread.strides[0][last] == 0 ? SW_SCALAR_VECTOR
                   : spread.strides[1][last] == 0 ? SW_VECTOR_SCALAR
                                                  : SW_VECTOR_VECTOR;
@@ -155,10 +174,7 @@ static sw_status run_relation(const sw_call *call)
     return sw_fail(SW_INTERNAL, "no relation loop for '%s'", op);
 }
 
-static const char *skips_binary(const sw_site *site)
-{
-    return skips_spread(site, 0);
-}
+static const char *skips_binary(const sw_site *site) { return skips_spread(site, 0); }
 
 /* Both operands always have equal dims. */
 static sw_status run_relu_grad(const sw_call *call)
@@ -205,7 +221,8 @@ static void where_body(void *user, const sw_run *run)
 static sw_status run_where(const sw_call *call)
 {
     const sw_view *views[] = {&call->inputs[0], &call->inputs[1], &call->inputs[2]};
-    struct where_work w = {.condition = views[0]->data, .yes = views[1]->data, .no = views[2]->data, .y = call->outputs[0].data};
+    struct where_work w = {
+        .condition = views[0]->data, .yes = views[1]->data, .no = views[2]->data, .y = call->outputs[0].data};
     sw_spread spread;
     if (!sw_spread_make(&spread, &call->outputs[0], 3, views))
         return sw_fail(SW_INTERNAL, "%s: views cannot be walked", sw_node_name(call->node));
@@ -215,10 +232,7 @@ static sw_status run_where(const sw_call *call)
     return SW_OK;
 }
 
-static const char *skips_where(const sw_site *site)
-{
-    return skips_spread(site, 1);
-}
+static const char *skips_where(const sw_site *site) { return skips_spread(site, 1); }
 
 #define KERNEL(op_, skips_, run_)                                                                                      \
     {                                                                                                                  \
@@ -228,13 +242,41 @@ static const char *skips_where(const sw_site *site)
 #define BINARY(op) KERNEL(op, skips_binary, run_binary)
 #define RELATION(op) KERNEL(op, skips_binary, run_relation)
 static const sw_kernel kernels[] = {
-    UNARY("Neg"), UNARY("Abs"), UNARY("Sign"), UNARY("Sqrt"), UNARY("Reciprocal"), UNARY("Floor"), UNARY("Ceil"),
-    UNARY("Round"), UNARY("Identity"), UNARY("Relu"), UNARY("LeakyRelu"), UNARY("HardSigmoid"), UNARY("HardSwish"),
-    UNARY("Exp"), UNARY("Log"), UNARY("Tanh"), UNARY("Sigmoid"), UNARY("Erf"), UNARY("Elu"), UNARY("Gelu"), UNARY("Silu"),
-    UNARY("Softplus"), KERNEL("Clip", skips_clip, run_clip),
-    BINARY("Add"), BINARY("Sub"), BINARY("Mul"), BINARY("Div"), BINARY("Min"), BINARY("Max"),
+    UNARY("Neg"),
+    UNARY("Abs"),
+    UNARY("Sign"),
+    UNARY("Sqrt"),
+    UNARY("Reciprocal"),
+    UNARY("Floor"),
+    UNARY("Ceil"),
+    UNARY("Round"),
+    UNARY("Identity"),
+    UNARY("Relu"),
+    UNARY("LeakyRelu"),
+    UNARY("HardSigmoid"),
+    UNARY("HardSwish"),
+    UNARY("Exp"),
+    UNARY("Log"),
+    UNARY("Tanh"),
+    UNARY("Sigmoid"),
+    UNARY("Erf"),
+    UNARY("Elu"),
+    UNARY("Gelu"),
+    UNARY("Silu"),
+    UNARY("Softplus"),
+    KERNEL("Clip", skips_clip, run_clip),
+    BINARY("Add"),
+    BINARY("Sub"),
+    BINARY("Mul"),
+    BINARY("Div"),
+    BINARY("Min"),
+    BINARY("Max"),
     KERNEL("ReluGrad", skips_relu_grad, run_relu_grad),
-    RELATION("Equal"), RELATION("Less"), RELATION("LessEqual"), RELATION("Greater"), RELATION("GreaterEqual"),
+    RELATION("Equal"),
+    RELATION("Less"),
+    RELATION("LessEqual"),
+    RELATION("Greater"),
+    RELATION("GreaterEqual"),
     KERNEL("Where", skips_where, run_where),
 };
 const sw_cpu_family sw_cpu_elementwise = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -1,7 +1,7 @@
 /* gemm.c: a blocked matrix product.
  *
- * Goto's scheme: b is packed in panels of TILE_COLUMNS so that a panel's slice of KC rows stays in the first cache, a in
- * panels of TILE_ROWS so that a block of them stays in the second; the tile between them lives in registers
+ * Goto's scheme: b is packed in panels of TILE_COLUMNS so that a panel's slice of KC rows stays in the first cache, a
+ * in panels of TILE_ROWS so that a block of them stays in the second; the tile between them lives in registers
  * (simd_gemm.h). A team cuts c into as many stripes as it has members, each a product of its own. One row times a
  * matrix reads the matrix once, without packing. */
 #include "backend/cpu/gemm.h"
@@ -13,15 +13,13 @@
 enum { KC = 256, MC = 144, NC = 512, TILE_MAX = 12 * 32 };
 enum { WORTH = 1 << 18 }; /* multiplications that pay for another member of the team */
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 static size_t panel_floats(int64_t m, int64_t n, int64_t k)
 {
     int64_t kc = smaller(k, KC);
-    return sw_align_up((size_t)(kc * (smaller(m, MC) + 16)), 16) + sw_align_up((size_t)(kc * (smaller(n, NC) + 32)), 16);
+    return sw_align_up((size_t)(kc * (smaller(m, MC) + 16)), 16) +
+           sw_align_up((size_t)(kc * (smaller(n, NC) + 32)), 16);
 }
 
 size_t sw_gemm_scratch(int64_t m, int64_t n, int64_t k, int threads)
@@ -34,11 +32,20 @@ bool sw_gemm_activation(const char *name, sw_unary_kind *kind)
     static const struct {
         const char *name;
         sw_unary_kind kind;
-    } known[] = {{"", SW_UNARY_NONE},         {"none", SW_UNARY_NONE},       {"relu", SW_UNARY_RELU},
-                 {"leaky_relu", SW_UNARY_LEAKY_RELU}, {"elu", SW_UNARY_ELU}, {"sigmoid", SW_UNARY_SIGMOID},
-                 {"tanh", SW_UNARY_TANH},     {"gelu", SW_UNARY_GELU},       {"gelu_tanh", SW_UNARY_GELU_TANH},
-                 {"silu", SW_UNARY_SILU},     {"clip", SW_UNARY_CLIP},       {"hard_swish", SW_UNARY_HARD_SWISH},
-                 {"hard_sigmoid", SW_UNARY_HARD_SIGMOID}, {"softplus", SW_UNARY_SOFTPLUS}};
+    } known[] = {{"", SW_UNARY_NONE},
+                 {"none", SW_UNARY_NONE},
+                 {"relu", SW_UNARY_RELU},
+                 {"leaky_relu", SW_UNARY_LEAKY_RELU},
+                 {"elu", SW_UNARY_ELU},
+                 {"sigmoid", SW_UNARY_SIGMOID},
+                 {"tanh", SW_UNARY_TANH},
+                 {"gelu", SW_UNARY_GELU},
+                 {"gelu_tanh", SW_UNARY_GELU_TANH},
+                 {"silu", SW_UNARY_SILU},
+                 {"clip", SW_UNARY_CLIP},
+                 {"hard_swish", SW_UNARY_HARD_SWISH},
+                 {"hard_sigmoid", SW_UNARY_HARD_SIGMOID},
+                 {"softplus", SW_UNARY_SOFTPLUS}};
     for (size_t i = 0; name && i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0) {
             *kind = known[i].kind;
@@ -47,9 +54,11 @@ bool sw_gemm_activation(const char *name, sw_unary_kind *kind)
     return false;
 }
 
-/* ---- packing: groups of `width` lines (rows of a, columns of b), k-major inside a group, short groups filled with 0 ---- */
+/* ---- packing: groups of `width` lines (rows of a, columns of b), k-major inside a group, short groups filled with 0
+ * ---- */
 
-static void pack(const sw_simd *simd, const float *from, int64_t line, int64_t along, int64_t lines, int64_t k, int width, float *to)
+static void pack(const sw_simd *simd, const float *from, int64_t line, int64_t along, int64_t lines, int64_t k,
+                 int width, float *to)
 {
     for (int64_t first = 0; first < lines; first += width, to += (int64_t)width * k) {
         int64_t n = smaller(width, lines - first);
@@ -71,7 +80,8 @@ static void pack(const sw_simd *simd, const float *from, int64_t line, int64_t a
 
 /* ---- the end of an element: scale, added terms, activation; rows of c that are still in cache ---- */
 
-static void finish_rows(const sw_simd *simd, const sw_gemm_call *g, int64_t row, int64_t rows, int64_t column, int64_t columns)
+static void finish_rows(const sw_simd *simd, const sw_gemm_call *g, int64_t row, int64_t rows, int64_t column,
+                        int64_t columns)
 {
     for (int64_t i = row; i < row + rows; i++) {
         float *c = g->c + i * g->c_row + column;
@@ -114,15 +124,16 @@ static void edge_tile(const sw_simd *simd, const float *edge, int64_t width, flo
             memcpy(to + r * c_row, edge + r * width, sizeof *to * (size_t)columns);
 }
 
-static void block(const sw_simd *simd, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float *c, int64_t c_row,
-                  bool accumulate)
+static void block(const sw_simd *simd, const float *a, const float *b, int64_t m, int64_t n, int64_t k, float *c,
+                  int64_t c_row, bool accumulate)
 {
     int mr = simd->gemm_rows;
     int64_t whole = whole_panels(simd, n);
     for (int64_t j = 0; j < n; j += simd->gemm_columns) {
         bool narrow = j >= whole;
         int64_t nr = narrow ? simd->width : simd->gemm_columns, columns = smaller(nr, n - j);
-        void (*tile)(int64_t, const float *, const float *, float *, int64_t, bool) = narrow ? simd->gemm_tile_narrow : simd->gemm_tile;
+        void (*tile)(int64_t, const float *, const float *, float *, int64_t, bool) =
+            narrow ? simd->gemm_tile_narrow : simd->gemm_tile;
         for (int64_t i = 0; i < m; i += mr) {
             float *to = c + i * c_row + j, edge[TILE_MAX];
             if (i + mr <= m && columns == nr) {
@@ -146,7 +157,8 @@ static void pack_columns(const sw_simd *simd, const sw_gemm_call *g, const float
 
 static void multiply(const sw_simd *simd, const sw_gemm_call *g, float *scratch)
 {
-    float *a_panel = scratch, *b_panel = scratch + sw_align_up((size_t)(smaller(g->k, KC) * (smaller(g->m, MC) + 16)), 16);
+    float *a_panel = scratch,
+          *b_panel = scratch + sw_align_up((size_t)(smaller(g->k, KC) * (smaller(g->m, MC) + 16)), 16);
     for (int64_t j = 0; j < g->n; j += NC) {
         int64_t n = smaller(NC, g->n - j);
         for (int64_t p = 0; p < g->k; p += KC) {
@@ -154,7 +166,8 @@ static void multiply(const sw_simd *simd, const sw_gemm_call *g, float *scratch)
             pack_columns(simd, g, g->b + p * g->b_row + j * g->b_column, n, k, b_panel);
             for (int64_t i = 0; i < g->m; i += MC) {
                 int64_t m = smaller(MC, g->m - i);
-                pack(simd, g->a + i * g->a_row + p * g->a_column, g->a_row, g->a_column, m, k, simd->gemm_rows, a_panel);
+                pack(simd, g->a + i * g->a_row + p * g->a_column, g->a_row, g->a_column, m, k, simd->gemm_rows,
+                     a_panel);
                 block(simd, a_panel, b_panel, m, n, k, g->c + i * g->c_row + j, g->c_row, p > 0);
                 if (p + k == g->k)
                     finish_rows(simd, g, i, m, j, n);

@@ -36,7 +36,4 @@ const char *sw_isa_name(sw_isa isa)
     return names[isa];
 }
 
-void sw_isa_limit(sw_isa most)
-{
-    atomic_store_explicit(&limit, (int)most, memory_order_relaxed);
-}
+void sw_isa_limit(sw_isa most) { atomic_store_explicit(&limit, (int)most, memory_order_relaxed); }

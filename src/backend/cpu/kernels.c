@@ -32,10 +32,7 @@ bool sw_view_is_dense(const sw_view *view)
     return true;
 }
 
-bool sw_view_is_plain(const sw_view *view)
-{
-    return view->layout == SW_LAYOUT_PLAIN && sw_view_is_dense(view);
-}
+bool sw_view_is_plain(const sw_view *view) { return view->layout == SW_LAYOUT_PLAIN && sw_view_is_dense(view); }
 
 bool sw_site_plain(const sw_site *site)
 {
@@ -88,7 +85,8 @@ static bool spread_blocked(sw_spread *s, const sw_view *output, int inputs, cons
     s->dims[rank] = block;
     for (int k = 0; k <= inputs; k++) {
         const sw_view *v = k < inputs ? views[k] : output;
-        if (v->layout == output->layout && v->rank == rank && memcmp(v->dims, output->dims, sizeof *v->dims * (size_t)rank) == 0) {
+        if (v->layout == output->layout && v->rank == rank &&
+            memcmp(v->dims, output->dims, sizeof *v->dims * (size_t)rank) == 0) {
             int64_t size = 1;
             for (int i = rank; i >= 0; i--) {
                 s->strides[k][i] = size;
@@ -162,7 +160,8 @@ bool sw_spread_make(sw_spread *s, const sw_view *output, int inputs, const sw_vi
         return false;
     spread_merge(s);
     for (int k = 0; k < s->views; k++)
-        if (s->dims[s->rank - 1] != 1 && s->strides[k][s->rank - 1] != 1 && (k == inputs || s->strides[k][s->rank - 1] != 0))
+        if (s->dims[s->rank - 1] != 1 && s->strides[k][s->rank - 1] != 1 &&
+            (k == inputs || s->strides[k][s->rank - 1] != 0))
             return false;
     return true;
 }
@@ -234,7 +233,8 @@ static void one_piece(void *user, int part)
     p->body(p->user, p->n * part / p->parts, p->n * (part + 1) / p->parts);
 }
 
-void sw_cpu_for(sw_team *team, int64_t n, int64_t grain, void (*body)(void *user, int64_t begin, int64_t end), void *user)
+void sw_cpu_for(sw_team *team, int64_t n, int64_t grain, void (*body)(void *user, int64_t begin, int64_t end),
+                void *user)
 {
     int64_t most = n / (grain > 0 ? grain : 1);
     struct pieces p = {.n = n, .parts = sw_team_size(team), .body = body, .user = user};

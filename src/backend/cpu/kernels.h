@@ -10,8 +10,9 @@ typedef struct sw_cpu_family {
     const sw_kernel *kernels;
     int count;
 } sw_cpu_family;
-extern const sw_cpu_family sw_cpu_elementwise, sw_cpu_reduce, sw_cpu_softmax, sw_cpu_layer_norm, sw_cpu_batch_norm, sw_cpu_pool,
-    sw_cpu_copy, sw_cpu_reorder, sw_cpu_update, sw_cpu_small_product, sw_cpu_product, sw_cpu_conv, sw_cpu_conv_deep, sw_cpu_cast;
+extern const sw_cpu_family sw_cpu_elementwise, sw_cpu_reduce, sw_cpu_softmax, sw_cpu_layer_norm, sw_cpu_batch_norm,
+    sw_cpu_pool, sw_cpu_copy, sw_cpu_reorder, sw_cpu_update, sw_cpu_small_product, sw_cpu_product, sw_cpu_conv,
+    sw_cpu_conv_deep, sw_cpu_cast;
 
 /* ---- questions about a site ---- */
 static inline bool sw_site_given(const sw_site *site, int input)
@@ -50,6 +51,7 @@ typedef struct sw_run {
 void sw_spread_walk(const sw_spread *spread, sw_team *team, void (*body)(void *user, const sw_run *run), void *user);
 
 /* Cuts 0..n into pieces of at least `grain` for the team. Only for work whose results do not depend on the cut. */
-void sw_cpu_for(sw_team *team, int64_t n, int64_t grain, void (*body)(void *user, int64_t begin, int64_t end), void *user);
+void sw_cpu_for(sw_team *team, int64_t n, int64_t grain, void (*body)(void *user, int64_t begin, int64_t end),
+                void *user);
 
 #endif

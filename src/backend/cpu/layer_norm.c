@@ -63,9 +63,15 @@ static const float *input_of(const sw_call *call, int index)
 static sw_status run_forward(const sw_call *call)
 {
     const sw_view *x = &call->inputs[0];
-    struct rows r = {.simd = sw_simd_here(), .n = row_length(call->node, x), .epsilon = (float)sw_attr_float(call->node, "epsilon"),
-                     .x = x->data, .scale = input_of(call, 1), .bias = input_of(call, 2), .y = call->outputs[0].data,
-                     .saved_mean = output_of(call, 1), .saved_rstd = output_of(call, 2)};
+    struct rows r = {.simd = sw_simd_here(),
+                     .n = row_length(call->node, x),
+                     .epsilon = (float)sw_attr_float(call->node, "epsilon"),
+                     .x = x->data,
+                     .scale = input_of(call, 1),
+                     .bias = input_of(call, 2),
+                     .y = call->outputs[0].data,
+                     .saved_mean = output_of(call, 1),
+                     .saved_rstd = output_of(call, 2)};
     sw_cpu_for(call->team, sw_view_count(x) / r.n, GRAIN / r.n + 1, forward_rows, &r);
     return SW_OK;
 }
@@ -107,10 +113,7 @@ static void gradient_slices(void *user, int part)
         gradient_row(r, i, dscale, dbias, g, h);
 }
 
-static int slices_of(int64_t rows)
-{
-    return (int)((rows + SLICE_ROWS - 1) / SLICE_ROWS);
-}
+static int slices_of(int64_t rows) { return (int)((rows + SLICE_ROWS - 1) / SLICE_ROWS); }
 
 static sw_status prepare_gradient(const sw_site *site, sw_prepared *prepared)
 {
@@ -123,9 +126,16 @@ static sw_status run_gradient(const sw_call *call)
 {
     const sw_view *x = &call->inputs[1];
     int64_t n = row_length(call->node, x);
-    struct rows r = {.simd = sw_simd_here(), .n = n, .count = sw_view_count(x) / n, .dy = call->inputs[0].data, .x = x->data,
-                     .scale = call->inputs[2].data, .mean = call->inputs[3].data, .rstd = call->inputs[4].data,
-                     .y = output_of(call, 0), .slices = call->scratch};
+    struct rows r = {.simd = sw_simd_here(),
+                     .n = n,
+                     .count = sw_view_count(x) / n,
+                     .dy = call->inputs[0].data,
+                     .x = x->data,
+                     .scale = call->inputs[2].data,
+                     .mean = call->inputs[3].data,
+                     .rstd = call->inputs[4].data,
+                     .y = output_of(call, 0),
+                     .slices = call->scratch};
     int slices = slices_of(r.count);
     sw_team_run(r.count * n >= GRAIN ? call->team : NULL, slices, gradient_slices, &r);
     for (int which = 0; which < 2; which++) {
@@ -141,6 +151,11 @@ static sw_status run_gradient(const sw_call *call)
 
 static const sw_kernel kernels[] = {
     {.name = "simd", .op = "LayerNorm", .skips = skips, .run = run_forward, .fixed_slices = true},
-    {.name = "simd", .op = "LayerNormGrad", .skips = skips, .prepare = prepare_gradient, .run = run_gradient, .fixed_slices = true},
+    {.name = "simd",
+     .op = "LayerNormGrad",
+     .skips = skips,
+     .prepare = prepare_gradient,
+     .run = run_gradient,
+     .fixed_slices = true},
 };
 const sw_cpu_family sw_cpu_layer_norm = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -50,7 +50,8 @@ static const char *read_conv(const sw_node *node, const sw_view *x, const sw_vie
     return NULL;
 }
 
-static sw_status weight_port(sw_dnnl_build *build, const struct conv *c, int arg, bool output, int index, dnnl_query_t query)
+static sw_status weight_port(sw_dnnl_build *build, const struct conv *c, int arg, bool output, int index,
+                             dnnl_query_t query)
 {
     SW_TRY(sw_dnnl_port_strided(build, arg, output, index, query, c->w_rank, c->w_dims, c->w_strides, true));
     if (output)
@@ -66,16 +67,17 @@ static sw_md_ref wanted(sw_dnnl_build *build, int arg)
 
 /* ---- forward ---- */
 
-static dnnl_status_t describe_forward(sw_dnnl_build *b, const struct conv *c, dnnl_prop_kind_t kind, sw_md_ref x, sw_md_ref w,
-                                      sw_md_ref bias, sw_md_ref y, dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *desc)
+static dnnl_status_t describe_forward(sw_dnnl_build *b, const struct conv *c, dnnl_prop_kind_t kind, sw_md_ref x,
+                                      sw_md_ref w, sw_md_ref bias, sw_md_ref y, dnnl_primitive_attr_t attr,
+                                      dnnl_primitive_desc_t *desc)
 {
 #if SW_DNNL_V3
     return dnnl_convolution_forward_primitive_desc_create(desc, b->engine, kind, dnnl_convolution_direct, x, w, bias, y,
                                                           c->strides, c->dilates, c->pads_begin, c->pads_end, attr);
 #else
     dnnl_convolution_desc_t op;
-    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(&op, kind, dnnl_convolution_direct, x, w, bias, y, c->strides,
-                                                                      c->dilates, c->pads_begin, c->pads_end);
+    dnnl_status_t status = dnnl_dilated_convolution_forward_desc_init(
+        &op, kind, dnnl_convolution_direct, x, w, bias, y, c->strides, c->dilates, c->pads_begin, c->pads_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(desc, &op, attr, b->engine, NULL) : status;
 #endif
 }
@@ -107,8 +109,8 @@ static sw_status build_forward(sw_dnnl_build *b, const struct conv *c, bool fuse
     if (residual == SUMMED)
         SW_TRY(sw_dnnl_append_sum(b, 3));
     if (fused)
-        SW_TRY(sw_dnnl_append_activation(b, sw_attr_string(site->node, "activation"), sw_attr_float(site->node, "alpha"),
-                                         sw_attr_float(site->node, "beta")));
+        SW_TRY(sw_dnnl_append_activation(b, sw_attr_string(site->node, "activation"),
+                                         sw_attr_float(site->node, "alpha"), sw_attr_float(site->node, "beta")));
     return make_forward(b, c);
 }
 
@@ -158,12 +160,13 @@ static sw_status make_hint(sw_dnnl_build *b, const struct conv *c, sw_md_ref x, 
 static dnnl_status_t describe_data(sw_dnnl_build *b, const struct conv *c, sw_md_ref dx, sw_md_ref w, sw_md_ref dy)
 {
 #if SW_DNNL_V3
-    return dnnl_convolution_backward_data_primitive_desc_create(&b->desc, b->engine, dnnl_convolution_direct, dx, w, dy, c->strides,
-                                                                c->dilates, c->pads_begin, c->pads_end, b->hint, b->attr);
+    return dnnl_convolution_backward_data_primitive_desc_create(&b->desc, b->engine, dnnl_convolution_direct, dx, w, dy,
+                                                                c->strides, c->dilates, c->pads_begin, c->pads_end,
+                                                                b->hint, b->attr);
 #else
     dnnl_convolution_desc_t op;
-    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(&op, dnnl_convolution_direct, dx, w, dy, c->strides,
-                                                                            c->dilates, c->pads_begin, c->pads_end);
+    dnnl_status_t status = dnnl_dilated_convolution_backward_data_desc_init(
+        &op, dnnl_convolution_direct, dx, w, dy, c->strides, c->dilates, c->pads_begin, c->pads_end);
     return status == dnnl_success ? dnnl_primitive_desc_create(&b->desc, &op, b->attr, b->engine, b->hint) : status;
 #endif
 }
@@ -192,9 +195,9 @@ static sw_status build_grad_data(sw_dnnl_build *b, const struct conv *c)
 static dnnl_status_t describe_weight(sw_dnnl_build *b, const struct conv *c, sw_md_ref x, sw_md_ref dw, sw_md_ref dy)
 {
 #if SW_DNNL_V3
-    return dnnl_convolution_backward_weights_primitive_desc_create(&b->desc, b->engine, dnnl_convolution_direct, x, dw, NULL, dy,
-                                                                   c->strides, c->dilates, c->pads_begin, c->pads_end, b->hint,
-                                                                   b->attr);
+    return dnnl_convolution_backward_weights_primitive_desc_create(&b->desc, b->engine, dnnl_convolution_direct, x, dw,
+                                                                   NULL, dy, c->strides, c->dilates, c->pads_begin,
+                                                                   c->pads_end, b->hint, b->attr);
 #else
     dnnl_convolution_desc_t op;
     dnnl_status_t status = dnnl_dilated_convolution_backward_weights_desc_init(
@@ -217,7 +220,8 @@ static sw_status prepare_gradient(const sw_site *site, bool weight, sw_prepared 
 {
     struct conv c;
     const sw_view *dy = &site->inputs[0];
-    const sw_view *x = weight ? &site->inputs[1] : &site->outputs[0], *w = weight ? &site->outputs[0] : &site->inputs[1];
+    const sw_view *x = weight ? &site->inputs[1] : &site->outputs[0],
+                  *w = weight ? &site->outputs[0] : &site->inputs[1];
     const char *why = read_conv(site->node, x, w, dy, &c);
     if (why)
         return sw_fail(SW_UNSUPPORTED, "%s", why);

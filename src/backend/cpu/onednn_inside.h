@@ -45,18 +45,18 @@ dnnl_engine_t sw_dnnl_engine(sw_context *ctx);
 /* ---- ports ---- */
 enum { SW_DNNL_PORTS = 8 };
 typedef struct sw_dnnl_port {
-    int arg;         /* DNNL_ARG_… */
+    int arg; /* DNNL_ARG_… */
     bool output;
-    int index;       /* which input or output of the call */
+    int index;          /* which input or output of the call */
     dnnl_query_t query; /* how the primitive's descriptor names it */
     int query_index;
-    bool may_pack;   /* a weight: when constant, ask the plan to keep it in the primitive's own form */
-    bool packed;     /* the plan does keep it so */
-    sw_md user;      /* as the plan has it */
-    sw_md wanted;    /* as asked of the primitive: `user`, or any */
-    sw_md own;       /* as the primitive works on it */
+    bool may_pack; /* a weight: when constant, ask the plan to keep it in the primitive's own form */
+    bool packed;   /* the plan does keep it so */
+    sw_md user;    /* as the plan has it */
+    sw_md wanted;  /* as asked of the primitive: `user`, or any */
+    sw_md own;     /* as the primitive works on it */
     dnnl_primitive_t reorder;
-    size_t at;       /* of the copy in its own form, in scratch */
+    size_t at; /* of the copy in its own form, in scratch */
 } sw_dnnl_port;
 
 typedef struct sw_dnnl_build {
@@ -70,11 +70,13 @@ typedef struct sw_dnnl_build {
     int copy_from; /* this input is copied into output 0 before the primitive runs (a sum post-op); -1: none */
 } sw_dnnl_build;
 
+/* Says how many threads oneDNN uses when called from this thread: before primitives are made, and before they run. */
+void sw_dnnl_use_team(int threads);
 /* Sets the team, makes the attributes (scratchpad by the user). Always pair with sw_dnnl_build_end. */
 sw_status sw_dnnl_build_begin(sw_dnnl_build *build, const sw_site *site);
 void sw_dnnl_build_end(sw_dnnl_build *build);
-/* Adds a port whose dims in oneDNN's eyes are the view's (strides and all). `flexible`: the primitive may choose another
- * form when the view is in the plain one. */
+/* Adds a port whose dims in oneDNN's eyes are the view's (strides and all). `flexible`: the primitive may choose
+ * another form when the view is in the plain one. */
 sw_status sw_dnnl_port_view(sw_dnnl_build *build, int arg, bool output, int index, dnnl_query_t query, bool flexible);
 /* Adds a port with dims and strides of its own (a grouped weight, a flattened batch, a bias). */
 sw_status sw_dnnl_port_strided(sw_dnnl_build *build, int arg, bool output, int index, dnnl_query_t query, int rank,

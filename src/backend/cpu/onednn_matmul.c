@@ -93,7 +93,8 @@ static sw_status describe(sw_dnnl_build *b)
     sw_md_ref src = wanted(b, DNNL_ARG_SRC), weights = wanted(b, DNNL_ARG_WEIGHTS), bias = wanted(b, DNNL_ARG_BIAS),
               dst = wanted(b, DNNL_ARG_DST);
 #if SW_DNNL_V3
-    return sw_dnnl_check(dnnl_matmul_primitive_desc_create(&b->desc, b->engine, src, weights, bias, dst, b->attr), "product");
+    return sw_dnnl_check(dnnl_matmul_primitive_desc_create(&b->desc, b->engine, src, weights, bias, dst, b->attr),
+                         "product");
 #else
     dnnl_matmul_desc_t op;
     SW_TRY(sw_dnnl_check(dnnl_matmul_desc_init(&op, src, weights, bias, dst), "product"));
@@ -119,7 +120,8 @@ static sw_status add_input(sw_dnnl_build *b, const struct product *p, int index)
     struct operand o = operand_of(view, false, y->rank > 1 ? y->rank : 2);
     if (p->y.rank != o.rank) { /* the batch was flattened */
         if (sw_view_count(view) == view->dims[view->rank - 1]) {
-            o = (struct operand){.rank = 2, .dims = {1, view->dims[view->rank - 1]},
+            o = (struct operand){.rank = 2,
+                                 .dims = {1, view->dims[view->rank - 1]},
                                  .strides = {view->dims[view->rank - 1], view->strides[view->rank - 1]}};
         } else if (sw_view_count(view) != sw_view_count(y) || !flatten(&o))
             return sw_fail(SW_UNSUPPORTED, "an added input that is broadcast over a flattened batch");
@@ -152,8 +154,8 @@ static sw_status build_product(sw_dnnl_build *b, bool fused)
         if (present(site, i))
             SW_TRY(add_input(b, &p, i));
     if (fused)
-        SW_TRY(sw_dnnl_append_activation(b, sw_attr_string(site->node, "activation"), sw_attr_float(site->node, "alpha"),
-                                         sw_attr_float(site->node, "beta")));
+        SW_TRY(sw_dnnl_append_activation(b, sw_attr_string(site->node, "activation"),
+                                         sw_attr_float(site->node, "alpha"), sw_attr_float(site->node, "beta")));
     return make(b);
 }
 
@@ -169,15 +171,9 @@ static sw_status prepare(const sw_site *site, bool fused, sw_prepared *prepared)
     return status;
 }
 
-static sw_status prepare_matmul(const sw_site *site, sw_prepared *prepared)
-{
-    return prepare(site, false, prepared);
-}
+static sw_status prepare_matmul(const sw_site *site, sw_prepared *prepared) { return prepare(site, false, prepared); }
 
-static sw_status prepare_fused(const sw_site *site, sw_prepared *prepared)
-{
-    return prepare(site, true, prepared);
-}
+static sw_status prepare_fused(const sw_site *site, sw_prepared *prepared) { return prepare(site, true, prepared); }
 
 static const char *skips_matmul(const sw_site *site)
 {

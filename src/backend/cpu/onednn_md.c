@@ -25,11 +25,16 @@ static void release_engine(sw_context *ctx, void *value)
 sw_status sw_dnnl_check(dnnl_status_t status, const char *what)
 {
     switch (status) {
-    case dnnl_success: return SW_OK;
-    case dnnl_out_of_memory: return sw_fail(SW_NO_MEMORY, "oneDNN: no memory for %s", what);
-    case dnnl_unimplemented: return sw_fail(SW_UNSUPPORTED, "oneDNN has no %s for these types and forms", what);
-    case dnnl_invalid_arguments: return sw_fail(SW_UNSUPPORTED, "oneDNN refuses the arguments of %s", what);
-    default: return sw_fail(SW_INTERNAL, "oneDNN: %s failed with status %d", what, (int)status);
+    case dnnl_success:
+        return SW_OK;
+    case dnnl_out_of_memory:
+        return sw_fail(SW_NO_MEMORY, "oneDNN: no memory for %s", what);
+    case dnnl_unimplemented:
+        return sw_fail(SW_UNSUPPORTED, "oneDNN has no %s for these types and forms", what);
+    case dnnl_invalid_arguments:
+        return sw_fail(SW_UNSUPPORTED, "oneDNN refuses the arguments of %s", what);
+    default:
+        return sw_fail(SW_INTERNAL, "oneDNN: %s failed with status %d", what, (int)status);
     }
 }
 
@@ -64,19 +69,27 @@ dnnl_engine_t sw_dnnl_engine(sw_context *ctx)
 void sw_onednn_identity(char *text, size_t size)
 {
     const dnnl_version_t *v = dnnl_version();
-    snprintf(text, size, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch, (unsigned)dnnl_get_effective_cpu_isa());
+    snprintf(text, size, "onednn %d.%d.%d isa %#x", v->major, v->minor, v->patch,
+             (unsigned)dnnl_get_effective_cpu_isa());
 }
 
 dnnl_data_type_t sw_dnnl_dtype(sw_dtype dtype)
 {
     switch (dtype) {
-    case SW_F32: return dnnl_f32;
-    case SW_F16: return dnnl_f16;
-    case SW_BF16: return dnnl_bf16;
-    case SW_I32: return dnnl_s32;
-    case SW_I8: return dnnl_s8;
-    case SW_U8: return dnnl_u8;
-    default: return dnnl_data_type_undef;
+    case SW_F32:
+        return dnnl_f32;
+    case SW_F16:
+        return dnnl_f16;
+    case SW_BF16:
+        return dnnl_bf16;
+    case SW_I32:
+        return dnnl_s32;
+    case SW_I8:
+        return dnnl_s8;
+    case SW_U8:
+        return dnnl_u8;
+    default:
+        return dnnl_data_type_undef;
     }
 }
 
@@ -152,12 +165,6 @@ void sw_md_release(sw_md *md)
     md->set = false;
 }
 
-bool sw_md_equal(const sw_md *a, const sw_md *b)
-{
-    return dnnl_memory_desc_equal(sw_md_of(a), sw_md_of(b));
-}
+bool sw_md_equal(const sw_md *a, const sw_md *b) { return dnnl_memory_desc_equal(sw_md_of(a), sw_md_of(b)); }
 
-size_t sw_md_bytes(const sw_md *md)
-{
-    return md->set ? dnnl_memory_desc_get_size(sw_md_of(md)) : 0;
-}
+size_t sw_md_bytes(const sw_md *md) { return md->set ? dnnl_memory_desc_get_size(sw_md_of(md)) : 0; }

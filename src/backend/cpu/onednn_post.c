@@ -12,11 +12,11 @@ bool sw_dnnl_activation(const char *name, double alpha, double beta, dnnl_alg_ki
         int given; /* how many of alpha and beta it takes from the node */
         float a, b;
     } known[] = {
-        {"relu", dnnl_eltwise_relu, 0, 0, 0},      {"leaky_relu", dnnl_eltwise_relu, 1, 0, 0},
-        {"elu", dnnl_eltwise_elu, 1, 0, 0},        {"sigmoid", dnnl_eltwise_logistic, 0, 0, 0},
-        {"tanh", dnnl_eltwise_tanh, 0, 0, 0},      {"gelu", dnnl_eltwise_gelu_erf, 0, 0, 0},
-        {"silu", dnnl_eltwise_swish, 0, 1, 0},     {"gelu_tanh", dnnl_eltwise_gelu_tanh, 0, 0, 0},
-        {"clip", dnnl_eltwise_clip, 2, 0, 0},      {"hard_swish", dnnl_eltwise_hardswish, 0, 1.0f / 6.0f, 0.5f},
+        {"relu", dnnl_eltwise_relu, 0, 0, 0},  {"leaky_relu", dnnl_eltwise_relu, 1, 0, 0},
+        {"elu", dnnl_eltwise_elu, 1, 0, 0},    {"sigmoid", dnnl_eltwise_logistic, 0, 0, 0},
+        {"tanh", dnnl_eltwise_tanh, 0, 0, 0},  {"gelu", dnnl_eltwise_gelu_erf, 0, 0, 0},
+        {"silu", dnnl_eltwise_swish, 0, 1, 0}, {"gelu_tanh", dnnl_eltwise_gelu_tanh, 0, 0, 0},
+        {"clip", dnnl_eltwise_clip, 2, 0, 0},  {"hard_swish", dnnl_eltwise_hardswish, 0, 1.0f / 6.0f, 0.5f},
     };
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0) {
@@ -52,7 +52,8 @@ sw_status sw_dnnl_append_activation(sw_dnnl_build *build, const char *name, doub
 
 static sw_status append_binary(sw_dnnl_build *build, const sw_dnnl_port *port)
 {
-    return sw_dnnl_check(dnnl_post_ops_append_binary(build->post_ops, dnnl_binary_add, sw_md_of(&port->user)), "addition");
+    return sw_dnnl_check(dnnl_post_ops_append_binary(build->post_ops, dnnl_binary_add, sw_md_of(&port->user)),
+                         "addition");
 }
 
 static int binary_arg(const sw_dnnl_build *build)

@@ -2,7 +2,8 @@
  *
  * A row of outputs shares its taps (offsets of the window's elements) wherever the window lies inside the row; at the
  * edges each output has taps of its own. Channels that lie side by side go together. A plane (or a block of channels of
- * one image) is finished by one member of the team, so that gradients, which add where windows overlap, have one order. */
+ * one image) is finished by one member of the team, so that gradients, which add where windows overlap, have one order.
+ */
 #include <math.h>
 #include <string.h>
 
@@ -17,9 +18,9 @@ struct work {
     const sw_simd *simd;
     enum kind kind;
     sw_geometry g;
-    bool include_pad, alone; /* alone: windows neither overlap nor leave gaps or reach into padding */
-    int64_t lanes, units, per_image;              /* channels that go together; units of work; units of an image */
-    int64_t step;                                 /* elements between neighbouring positions */
+    bool include_pad, alone;         /* alone: windows neither overlap nor leave gaps or reach into padding */
+    int64_t lanes, units, per_image; /* channels that go together; units of work; units of an image */
+    int64_t step;                    /* elements between neighbouring positions */
     int64_t in_image, in_unit, out_image, out_unit;
     const float *x, *dy;
     float *y, *dx;
@@ -28,7 +29,10 @@ struct work {
 static enum kind kind_of(const sw_node *node)
 {
     const char *op = sw_node_op(node)->name;
-    return strcmp(op, "MaxPool") == 0 ? MAX : strcmp(op, "AveragePool") == 0 ? MEAN : strcmp(op, "MaxPoolGrad") == 0 ? MAX_GRAD : MEAN_GRAD;
+    return strcmp(op, "MaxPool") == 0       ? MAX
+           : strcmp(op, "AveragePool") == 0 ? MEAN
+           : strcmp(op, "MaxPoolGrad") == 0 ? MAX_GRAD
+                                            : MEAN_GRAD;
 }
 
 static sw_status geometry(const sw_node *node, const sw_view *x, const sw_view *y, sw_geometry *g)
@@ -81,7 +85,8 @@ static int gather_taps(const struct work *w, const struct row *row, const int64_
 }
 
 /* Outputs o .. o + n - 1 of the row, which share their taps but for a shift. */
-static void pool_row(const struct work *w, const struct row *row, const int64_t out[3], int64_t n, int64_t in_at, int64_t out_at)
+static void pool_row(const struct work *w, const struct row *row, const int64_t out[3], int64_t n, int64_t in_at,
+                     int64_t out_at)
 {
     const sw_geometry *g = &w->g;
     int64_t taps[TAPS], x_step = g->stride[2] * w->step;
@@ -89,14 +94,20 @@ static void pool_row(const struct work *w, const struct row *row, const int64_t 
     int64_t size = w->include_pad ? row->padded[0] * row->padded[1] * row->padded[2] : count;
     float factor = size > 0 ? 1.0f / (float)size : 1.0f;
     switch (w->kind) {
-    case MAX: w->simd->pool_max(w->x + in_at, taps, count, w->y + out_at, w->lanes, n, x_step, w->step); break;
-    case MEAN: w->simd->pool_sum(w->x + in_at, taps, count, w->y + out_at, w->lanes, n, x_step, w->step, factor); break;
+    case MAX:
+        w->simd->pool_max(w->x + in_at, taps, count, w->y + out_at, w->lanes, n, x_step, w->step);
+        break;
+    case MEAN:
+        w->simd->pool_sum(w->x + in_at, taps, count, w->y + out_at, w->lanes, n, x_step, w->step, factor);
+        break;
     case MAX_GRAD:
         if (count > 0)
-            w->simd->pool_max_grad(w->x + in_at, w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step,
-                                   w->alone);
+            w->simd->pool_max_grad(w->x + in_at, w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step,
+                                   w->step, w->alone);
         break;
-    case MEAN_GRAD: w->simd->pool_sum_grad(w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step, factor); break;
+    case MEAN_GRAD:
+        w->simd->pool_sum_grad(w->dy + out_at, taps, count, w->dx + in_at, w->lanes, n, x_step, w->step, factor);
+        break;
     }
 }
 
@@ -123,7 +134,8 @@ static void pool_plane(const struct work *w, int64_t in_at, int64_t out_at)
                     end = end < g->out[2] ? end : g->out[2];
                     n = end - out[2];
                 }
-                pool_row(w, &row, out, n, in_at, out_at + ((out[0] * g->out[1] + out[1]) * g->out[2] + out[2]) * w->step);
+                pool_row(w, &row, out, n, in_at,
+                         out_at + ((out[0] * g->out[1] + out[1]) * g->out[2] + out[2]) * w->step);
                 out[2] += n;
             }
         }
@@ -163,12 +175,14 @@ static sw_status run(const sw_call *call)
     bool gradient = kind == MAX_GRAD || kind == MEAN_GRAD;
     const sw_view *x = kind == MAX_GRAD ? &call->inputs[1] : gradient ? &call->outputs[0] : &call->inputs[0];
     const sw_view *y = gradient ? &call->inputs[0] : &call->outputs[0];
-    struct work w = {.simd = sw_simd_here(), .kind = kind, .x = x->data, .dy = y->data, .y = y->data, .dx = call->outputs[0].data};
+    struct work w = {
+        .simd = sw_simd_here(), .kind = kind, .x = x->data, .dy = y->data, .y = y->data, .dx = call->outputs[0].data};
     SW_TRY(geometry(call->node, x, y, &w.g));
     w.include_pad = (kind == MEAN || kind == MEAN_GRAD) && sw_attr_int(call->node, "count_include_pad");
     w.alone = true;
     for (int i = 0; i < 3; i++)
-        w.alone &= w.g.kernel[i] == w.g.stride[i] && w.g.dilation[i] == 1 && w.g.begin[i] == 0 && w.g.in[i] == w.g.out[i] * w.g.stride[i];
+        w.alone &= w.g.kernel[i] == w.g.stride[i] && w.g.dilation[i] == 1 && w.g.begin[i] == 0 &&
+                   w.g.in[i] == w.g.out[i] * w.g.stride[i];
     place(&w, x);
     sw_cpu_for(call->team, w.units, (1 << 14) / (w.in_unit + 1) + 1, units, &w);
     return SW_OK;
@@ -183,7 +197,8 @@ static const char *skips(const sw_site *site)
     if (y->dtype != SW_F32 || !sw_view_is_dense(y) || sw_view_count(y) == 0)
         return "the result is not f32, not contiguous or empty";
     for (int i = 0; i < used; i++) {
-        if (site->inputs[i].dtype != SW_F32 || !sw_view_is_dense(&site->inputs[i]) || sw_view_count(&site->inputs[i]) == 0)
+        if (site->inputs[i].dtype != SW_F32 || !sw_view_is_dense(&site->inputs[i]) ||
+            sw_view_count(&site->inputs[i]) == 0)
             return "an operand is not f32, not contiguous or empty";
         if (site->inputs[i].layout != y->layout)
             return "tensors lie in different layouts";
@@ -197,5 +212,6 @@ static const char *skips(const sw_site *site)
     {                                                                                                                  \
         .name = "simd", .op = (op_), .skips = skips, .run = run, .fixed_slices = true                                  \
     }
-static const sw_kernel kernels[] = {KERNEL("MaxPool"), KERNEL("AveragePool"), KERNEL("MaxPoolGrad"), KERNEL("AveragePoolGrad")};
+static const sw_kernel kernels[] = {KERNEL("MaxPool"), KERNEL("AveragePool"), KERNEL("MaxPoolGrad"),
+                                    KERNEL("AveragePoolGrad")};
 const sw_cpu_family sw_cpu_pool = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -10,7 +10,8 @@ enum { SMALL = 1 << 18, SMALL_WEIGHT = 1 << 15 }; /* multiplications; elements *
 struct product {
     int threads;
     int64_t batch;
-    int64_t batch_dims[SW_MAX_RANK], a_batch[SW_MAX_RANK], b_batch[SW_MAX_RANK]; /* strides of batch axes, 0 where broadcast */
+    int64_t batch_dims[SW_MAX_RANK], a_batch[SW_MAX_RANK],
+        b_batch[SW_MAX_RANK]; /* strides of batch axes, 0 where broadcast */
     int batch_rank;
     sw_gemm_call gemm;
 };
@@ -21,10 +22,12 @@ static bool present(int count, const sw_view *views, int index)
 }
 
 /* The last two axes as a matrix: a vector is a row on the left, a column on the right. */
-static void matrix_of(const sw_view *v, bool transpose, bool left, int64_t *rows, int64_t *columns, int64_t *row, int64_t *column)
+static void matrix_of(const sw_view *v, bool transpose, bool left, int64_t *rows, int64_t *columns, int64_t *row,
+                      int64_t *column)
 {
     bool vector = v->rank == 1;
-    int64_t r = vector ? (left ? 1 : v->dims[0]) : v->dims[v->rank - 2], c = vector ? (left ? v->dims[0] : 1) : v->dims[v->rank - 1];
+    int64_t r = vector ? (left ? 1 : v->dims[0]) : v->dims[v->rank - 2],
+            c = vector ? (left ? v->dims[0] : 1) : v->dims[v->rank - 1];
     int64_t rs = vector ? (left ? 0 : v->strides[0]) : v->strides[v->rank - 2];
     int64_t cs = vector ? (left ? v->strides[0] : 0) : v->strides[v->rank - 1];
     *rows = transpose ? c : r;
@@ -55,7 +58,8 @@ static void join_batch(struct product *p, bool transpose_a)
     p->batch_rank = 0;
 }
 
-static sw_status read_product(const sw_node *node, int inputs_count, const sw_view *in, const sw_view *y, struct product *p)
+static sw_status read_product(const sw_node *node, int inputs_count, const sw_view *in, const sw_view *y,
+                              struct product *p)
 {
     bool ta = sw_attr_int(node, "transpose_a") != 0, tb = sw_attr_int(node, "transpose_b") != 0;
     sw_gemm_call *g = &p->gemm;
@@ -92,7 +96,8 @@ static sw_status read_product(const sw_node *node, int inputs_count, const sw_vi
             sw_view_broadcast_strides(&in[i], y->rank, y->dims, strides);
             if (y->rank > 2 && sw_view_count(&in[i]) != 1 && sw_view_count(&in[i]) != y->dims[y->rank - 1])
                 return sw_fail(SW_UNSUPPORTED, "an added input that is broadcast over a batch");
-            g->terms[i - 2] = (sw_gemm_term){.row = y->rank > 1 ? strides[y->rank - 2] : 0, .column = y->rank > 0 ? strides[y->rank - 1] : 0};
+            g->terms[i - 2] = (sw_gemm_term){.row = y->rank > 1 ? strides[y->rank - 2] : 0,
+                                             .column = y->rank > 0 ? strides[y->rank - 1] : 0};
         }
         g->terms[i - 2].scale = gemm ? (float)sw_attr_float(node, "beta") : 1;
     }
@@ -115,10 +120,7 @@ static sw_status prepare(const sw_site *site, sw_prepared *prepared)
     return SW_OK;
 }
 
-static void release(sw_context *ctx, void *state)
-{
-    sw_free(ctx, state);
-}
+static void release(sw_context *ctx, void *state) { sw_free(ctx, state); }
 
 static sw_status run(const sw_call *call)
 {
@@ -155,13 +157,14 @@ static const char *skips(const sw_site *site)
     if (!sw_view_is_plain(&site->outputs[0]))
         return "the result is not contiguous";
     for (int i = 0; i < site->inputs_count; i++)
-        if (sw_site_given(site, i) && (site->inputs[i].layout != SW_LAYOUT_PLAIN || (i >= 2 && !sw_view_is_dense(&site->inputs[i]))))
+        if (sw_site_given(site, i) &&
+            (site->inputs[i].layout != SW_LAYOUT_PLAIN || (i >= 2 && !sw_view_is_dense(&site->inputs[i]))))
             return "an operand is not in the plain layout";
     return sw_view_count(&site->outputs[0]) == 0 ? "no elements" : NULL;
 }
 
-/* Where a call of oneDNN costs as much as the work, ours goes first. For a constant weight the answer must not depend on
- * the batch: it is kept in one form for all. */
+/* Where a call of oneDNN costs as much as the work, ours goes first. For a constant weight the answer must not depend
+ * on the batch: it is kept in one form for all. */
 static const char *skips_small(const sw_site *site)
 {
     const char *why = skips(site);

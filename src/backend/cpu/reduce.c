@@ -119,10 +119,14 @@ struct work {
 static float reduce_run(const struct work *w, const float *x, int64_t n)
 {
     switch (w->kind) {
-    case MAX: return w->simd->max(x, n);
-    case MIN: return w->simd->min(x, n);
-    case PROD: return w->simd->prod(x, n);
-    default: return w->simd->sum(x, n);
+    case MAX:
+        return w->simd->max(x, n);
+    case MIN:
+        return w->simd->min(x, n);
+    case PROD:
+        return w->simd->prod(x, n);
+    default:
+        return w->simd->sum(x, n);
     }
 }
 
@@ -134,10 +138,14 @@ static float first_of(enum reduction kind)
 static double join(enum reduction kind, double a, double b)
 {
     switch (kind) {
-    case MAX: return b > a || isnan(b) ? b : a;
-    case MIN: return b < a || isnan(b) ? b : a;
-    case PROD: return a * b;
-    default: return a + b;
+    case MAX:
+        return b > a || isnan(b) ? b : a;
+    case MIN:
+        return b < a || isnan(b) ? b : a;
+    case PROD:
+        return a * b;
+    default:
+        return a + b;
     }
 }
 
@@ -173,7 +181,8 @@ static void rows(void *user, int64_t begin, int64_t end)
     const struct form *f = &w->form;
     int64_t pieces = (f->k1 + COLUMNS - 1) / COLUMNS;
     for (int64_t i = begin; i < end; i++) {
-        int64_t outer = i / pieces, column = i % pieces * COLUMNS, n = f->k1 - column < COLUMNS ? f->k1 - column : COLUMNS;
+        int64_t outer = i / pieces, column = i % pieces * COLUMNS,
+                n = f->k1 - column < COLUMNS ? f->k1 - column : COLUMNS;
         const float *x = w->x + outer * f->r1 * f->k1 + column;
         float *y = w->y + outer * f->k1 + column;
         if (w->kind == SUM || w->kind == MEAN) {
@@ -229,7 +238,8 @@ static void channel_groups(void *user, int64_t begin, int64_t end)
         for (int64_t n = 0; n < c->joined; n++) {
             const float *x = c->x + (i / c->groups + n) * c->image + i % c->groups * c->group;
             for (int64_t r = 0; r < c->spatial; r += ROWS)
-                c->simd->column_sums(x + r * c->row, c->spatial - r < ROWS ? c->spatial - r : ROWS, c->lanes, c->row, y);
+                c->simd->column_sums(x + r * c->row, c->spatial - r < ROWS ? c->spatial - r : ROWS, c->lanes, c->row,
+                                     y);
         }
         c->simd->binary[SW_BINARY_MUL][SW_VECTOR_SCALAR](y, &c->factor, y, c->lanes);
     }
@@ -241,8 +251,13 @@ static void reduce_channels(const sw_call *call, const bool *gone, bool mean)
     int64_t spatial = 1, channels = x->dims[1], block = sw_layout_block(x->layout);
     for (int i = 2; i < x->rank; i++)
         spatial *= x->dims[i];
-    struct channels c = {.simd = sw_simd_here(), .x = x->data, .y = call->outputs[0].data, .images = x->dims[0], .spatial = spatial,
-                         .image = channels * spatial, .factor = 1.0f};
+    struct channels c = {.simd = sw_simd_here(),
+                         .x = x->data,
+                         .y = call->outputs[0].data,
+                         .images = x->dims[0],
+                         .spatial = spatial,
+                         .image = channels * spatial,
+                         .factor = 1.0f};
     bool blocked = block > 1;
     c.lanes = blocked ? block : channels % 16 == 0 ? 16 : channels;
     c.groups = channels / c.lanes;
@@ -260,7 +275,12 @@ static sw_status run(const sw_call *call)
 {
     const sw_view *x = &call->inputs[0], *y = &call->outputs[0];
     bool gone[SW_MAX_RANK];
-    struct work w = {.simd = sw_simd_here(), .kind = kind_of(call->node), .x = x->data, .y = y->data, .partial = call->scratch, .factor = 1};
+    struct work w = {.simd = sw_simd_here(),
+                     .kind = kind_of(call->node),
+                     .x = x->data,
+                     .y = y->data,
+                     .partial = call->scratch,
+                     .factor = 1};
     mark_axes(call->node, x, y, gone);
     if (x->layout != SW_LAYOUT_PLAIN) {
         reduce_channels(call, gone, w.kind == MEAN);
@@ -278,6 +298,6 @@ static sw_status run(const sw_call *call)
     {                                                                                                                  \
         .name = "simd", .op = (op_), .skips = skips, .prepare = prepare, .run = run, .fixed_slices = true              \
     }
-static const sw_kernel kernels[] = {KERNEL("ReduceSum"), KERNEL("ReduceMean"), KERNEL("ReduceMax"), KERNEL("ReduceMin"),
-                                    KERNEL("ReduceProd"), KERNEL("SumTo")};
+static const sw_kernel kernels[] = {KERNEL("ReduceSum"), KERNEL("ReduceMean"), KERNEL("ReduceMax"),
+                                    KERNEL("ReduceMin"), KERNEL("ReduceProd"), KERNEL("SumTo")};
 const sw_cpu_family sw_cpu_reduce = {kernels, sizeof kernels / sizeof kernels[0]};

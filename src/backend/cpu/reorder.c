@@ -58,5 +58,6 @@ static const char *skips(const sw_site *site)
     return sw_view_is_dense(x) && sw_view_is_dense(y) ? NULL : "not contiguous";
 }
 
-static const sw_kernel kernels[] = {{.name = "copy", .op = "Reorder", .skips = skips, .run = run, .fixed_slices = true}};
+static const sw_kernel kernels[] = {
+    {.name = "copy", .op = "Reorder", .skips = skips, .run = run, .fixed_slices = true}};
 const sw_cpu_family sw_cpu_reorder = {kernels, 1};

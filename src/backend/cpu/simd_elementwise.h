@@ -111,7 +111,8 @@ RELATION_LOOP(relation_greater, >)
 RELATION_LOOP(relation_greater_equal, >=)
 #undef RELATION_LOOP
 
-static void select_where(const uint8_t *c, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y, int64_t n)
+static void select_where(const uint8_t *c, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y,
+                         int64_t n)
 {
     if (a_step == 1 && b_step == 1)
         for (int64_t i = 0; i < n; i++)
@@ -143,7 +144,8 @@ static void madd(const float *a, const float *b, float *y, int64_t n)
     for (; i + V <= n; i += V)
         v_store(y + i, v_fma(v_load(a + i), v_load(b + i), v_load(y + i)));
     if (i < n)
-        v_store_part(y + i, v_fma(v_load_part(a + i, n - i), v_load_part(b + i, n - i), v_load_part(y + i, n - i)), n - i);
+        v_store_part(y + i, v_fma(v_load_part(a + i, n - i), v_load_part(b + i, n - i), v_load_part(y + i, n - i)),
+                     n - i);
 }
 
 /* dx = y > 0 ? dy : 0, as a mask, so that nothing is rounded. */

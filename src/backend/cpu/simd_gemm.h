@@ -12,7 +12,8 @@ enum { TILE_ROWS = 4 };
 #endif
 enum { TILE_COLUMNS = 2 * V };
 
-static void gemm_tile(int64_t k, const float *restrict a, const float *restrict b, float *restrict c, int64_t ldc, bool accumulate)
+static void gemm_tile(int64_t k, const float *restrict a, const float *restrict b, float *restrict c, int64_t ldc,
+                      bool accumulate)
 {
     vf t0[TILE_ROWS], t1[TILE_ROWS];
 #pragma GCC unroll 16
@@ -40,8 +41,8 @@ static void gemm_tile(int64_t k, const float *restrict a, const float *restrict 
 }
 
 /* The same for at most V columns: one vector of b. */
-static void gemm_tile_narrow(int64_t k, const float *restrict a, const float *restrict b, float *restrict c, int64_t ldc,
-                             bool accumulate)
+static void gemm_tile_narrow(int64_t k, const float *restrict a, const float *restrict b, float *restrict c,
+                             int64_t ldc, bool accumulate)
 {
     vf t[TILE_ROWS];
 #pragma GCC unroll 16

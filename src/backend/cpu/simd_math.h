@@ -1,7 +1,8 @@
 /* simd_math.h: elementary functions on vectors, without branches.
  *
  * Each is a range reduction and a polynomial; coefficients were fitted for these files by reweighted least squares of
- * the relative error on Chebyshev nodes (double precision) and rounded to float. Bounds are stated in simd.h and tested. */
+ * the relative error on Chebyshev nodes (double precision) and rounded to float. Bounds are stated in simd.h and
+ * tested. */
 #ifndef SW_BACKEND_CPU_SIMD_MATH_H
 #define SW_BACKEND_CPU_SIMD_MATH_H
 
@@ -143,9 +144,6 @@ SIMD vf v_softplus(vf x)
 }
 
 /* e^x - 1 for x <= 0. */
-SIMD vf v_expm1_negative(vf x)
-{
-    return v_select(x > v_all(-0.34f), v_expm1_small(x), v_exp(x) - 1.0f);
-}
+SIMD vf v_expm1_negative(vf x) { return v_select(x > v_all(-0.34f), v_expm1_small(x), v_exp(x) - 1.0f); }
 
 #endif

@@ -98,7 +98,8 @@ SIMD void share_max(const float *x, vf g, const int64_t *taps, int count, float 
 }
 
 /* k neighbouring windows of a plain row, whose places are `step` apart. */
-SIMD void share_row(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t k, int64_t step, bool alone)
+SIMD void share_row(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t k, int64_t step,
+                    bool alone)
 {
     vf m = v_load_step(x + taps[0], k, step), g = v_load_part(dy, k);
     for (int t = 1; t < count; t++)
@@ -117,8 +118,8 @@ SIMD void share_row(const float *x, const float *dy, const int64_t *taps, int co
 
 /* `dx` has x's form. Where windows are `alone` they overlap nowhere, and each writes all of its places; else dx holds
  * sums. */
-static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
-                          int64_t x_step, int64_t y_step, bool alone)
+static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes,
+                          int64_t n, int64_t x_step, int64_t y_step, bool alone)
 {
     if (lanes == 1) {
         for (int64_t o = 0; o < n; o += V)
@@ -138,8 +139,8 @@ static void pool_max_grad(const float *x, const float *dy, const int64_t *taps, 
 }
 
 /* Every tap receives dy * factor. */
-static void pool_sum_grad(const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n, int64_t x_step,
-                          int64_t y_step, float factor)
+static void pool_sum_grad(const float *dy, const int64_t *taps, int count, float *dx, int64_t lanes, int64_t n,
+                          int64_t x_step, int64_t y_step, float factor)
 {
     for (int64_t o = 0; o < n; o++, dx += x_step, dy += y_step)
         for (int t = 0; t < count; t++)

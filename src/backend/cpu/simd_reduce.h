@@ -45,7 +45,8 @@ SUM_OF(dot, (const float *x, const float *y, int64_t n), (x, y, n), (x += half, 
 #undef PART
 
 SIMD vf squared(vf x, vf s) { return v_fma(x, x, s); }
-/* Lanes beyond the end must not count: they are masked by subtracting the mean before the partial load's zeros would. */
+/* Lanes beyond the end must not count: they are masked by subtracting the mean before the partial load's zeros would.
+ */
 SIMD vf part_minus(const float *x, int64_t n, float c)
 {
     float lanes[V];
@@ -61,15 +62,13 @@ SUM_OF(square_deviation, (const float *x, int64_t n, float c), (x, n, c), x += h
 
 #define TERM(s, i) v_fma(v_load(a + (i)), v_load(b + (i)) - c, s)
 #define PART(s, i, k) v_fma(v_load_part(a + (i), k), part_minus(b + (i), k, c), s)
-SUM_OF(dot_centered_, (const float *a, const float *b, int64_t n, float c), (a, b, n, c), (a += half, b += half), TERM, PART)
+SUM_OF(dot_centered_, (const float *a, const float *b, int64_t n, float c), (a, b, n, c), (a += half, b += half), TERM,
+       PART)
 #undef TERM
 #undef PART
 #undef SUM_OF
 
-static float dot_centered(const float *a, const float *b, float c, int64_t n)
-{
-    return dot_centered_(a, b, n, c);
-}
+static float dot_centered(const float *a, const float *b, float c, int64_t n) { return dot_centered_(a, b, n, c); }
 
 static void moments(const float *x, int64_t n, float *mean, float *deviation)
 {
@@ -138,7 +137,8 @@ static void column_sums(const float *x, int64_t rows, int64_t columns, int64_t s
     }
 }
 
-static void column_squares(const float *x, int64_t rows, int64_t columns, int64_t stride, const float *mean, float *total)
+static void column_squares(const float *x, int64_t rows, int64_t columns, int64_t stride, const float *mean,
+                           float *total)
 {
     for (int64_t c = 0; c < columns; c += V) {
         int64_t k = columns - c < V ? columns - c : V;
@@ -161,8 +161,8 @@ static void column_squares(const float *x, int64_t rows, int64_t columns, int64_
     }
 }
 
-static void column_dots(const float *dy, const float *x, int64_t rows, int64_t columns, int64_t stride, const float *mean,
-                        float *total, float *product)
+static void column_dots(const float *dy, const float *x, int64_t rows, int64_t columns, int64_t stride,
+                        const float *mean, float *total, float *product)
 {
     for (int64_t c = 0; c < columns; c += V) {
         int64_t k = columns - c < V ? columns - c : V;

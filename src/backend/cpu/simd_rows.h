@@ -67,7 +67,8 @@ static void exp_scaled(const float *x, float *y, int64_t n, float c, float f)
         v_store_part(y + i, v_exp(v_load_part(x + i, n - i) - shift) * factor, n - i);
 }
 
-static void normalize(const float *x, float *y, int64_t n, float mean, float rstd, const float *scale, const float *bias)
+static void normalize(const float *x, float *y, int64_t n, float mean, float rstd, const float *scale,
+                      const float *bias)
 {
     vf m = v_all(mean), r = v_all(rstd);
     for (int64_t i = 0; i < n; i += V) {
@@ -111,8 +112,8 @@ static void affine(const float *x, float *y, int64_t n, const float *a, const fl
     }
 }
 
-static void affine2(const float *dy, const float *x, float *y, int64_t n, const float *a, const float *b, const float *c,
-                    int64_t period)
+static void affine2(const float *dy, const float *x, float *y, int64_t n, const float *a, const float *b,
+                    const float *c, int64_t period)
 {
     if (period == 0) {
         vf va = v_all(*a), vb = v_all(*b), vc = v_all(*c);

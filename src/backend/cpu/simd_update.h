@@ -32,10 +32,11 @@ static void sgd(const float *p, const float *g, const float *buffer, float *p2, 
 #undef STEP
 }
 
-static void adam(const float *p, const float *g, const float *m, const float *v, float *p2, float *m2, float *v2, int64_t n,
-                 const struct sw_adam_numbers *a)
+static void adam(const float *p, const float *g, const float *m, const float *v, float *p2, float *m2, float *v2,
+                 int64_t n, const struct sw_adam_numbers *a)
 {
-    vf rate = v_all(a->lr), b1 = v_all(a->beta1), b2 = v_all(a->beta2), eps = v_all(a->epsilon), decay = v_all(a->decay);
+    vf rate = v_all(a->lr), b1 = v_all(a->beta1), b2 = v_all(a->beta2), eps = v_all(a->epsilon),
+       decay = v_all(a->decay);
     vf c1 = v_all(a->correction1), c2 = v_all(a->correction2), r1 = v_all(a->rest1), r2 = v_all(a->rest2);
 #define STEP(LOAD, STORE)                                                                                              \
     do {                                                                                                               \
@@ -95,13 +96,16 @@ static void dropout(const float *x, float *y, int64_t first, int64_t n, uint64_t
 }
 
 /* A square of V x V, of which `rows` x `columns` are there. */
-SIMD void transpose_square(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows, int64_t columns)
+SIMD void transpose_square(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                           int64_t columns)
 {
     vf square[V];
     bool whole_rows = columns >= V, whole_columns = rows >= V;
 #pragma GCC unroll 16
     for (int i = 0; i < V; i++)
-        square[i] = i >= rows ? (vf){0} : whole_rows ? v_load(from + i * from_stride) : v_load_part(from + i * from_stride, columns);
+        square[i] = i >= rows    ? (vf){0}
+                    : whole_rows ? v_load(from + i * from_stride)
+                                 : v_load_part(from + i * from_stride, columns);
     v_transpose(square);
 #pragma GCC unroll 16
     for (int i = 0; i < V; i++)
@@ -113,7 +117,8 @@ SIMD void transpose_square(const float *from, int64_t from_stride, float *to, in
         }
 }
 
-static void transpose4(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows, int64_t columns)
+static void transpose4(const float *from, int64_t from_stride, float *to, int64_t to_stride, int64_t rows,
+                       int64_t columns)
 {
     for (int64_t r = 0; r < rows; r += V)
         for (int64_t c = 0; c < columns; c += V) {

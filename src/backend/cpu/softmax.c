@@ -47,7 +47,10 @@ static sw_status run_softmax(const sw_call *call)
     const sw_simd *simd = sw_simd_here();
     const sw_view *x = &call->inputs[0];
     bool log = strcmp(sw_node_op(call->node)->name, "LogSoftmax") == 0;
-    struct rows r = {.simd = simd, .n = x->dims[axis_of(call->node, x->rank)], .x = x->data, .y = call->outputs[0].data,
+    struct rows r = {.simd = simd,
+                     .n = x->dims[axis_of(call->node, x->rank)],
+                     .x = x->data,
+                     .y = call->outputs[0].data,
                      .row = log ? simd->log_softmax : simd->softmax};
     sw_cpu_for(call->team, sw_view_count(x) / r.n, GRAIN / r.n + 1, each_row, &r);
     return SW_OK;
@@ -125,44 +128,40 @@ static const char *skips_entropy(const sw_site *site, int logits)
     return sw_site_plain(site) ? NULL : "not contiguous";
 }
 
-static const char *skips_loss(const sw_site *site)
-{
-    return skips_entropy(site, 0);
-}
+static const char *skips_loss(const sw_site *site) { return skips_entropy(site, 0); }
 
-static const char *skips_loss_grad(const sw_site *site)
-{
-    return skips_entropy(site, 1);
-}
+static const char *skips_loss_grad(const sw_site *site) { return skips_entropy(site, 1); }
 
 static sw_status run_entropy(const sw_call *call, int logits)
 {
     const sw_view *x = &call->inputs[logits];
-    struct entropy e = {.simd = sw_simd_here(), .classes = x->dims[1], .ignored = sw_attr_int(call->node, "ignore_index"),
-                        .smoothing = (float)sw_attr_float(call->node, "label_smoothing"), .logits = x->data,
-                        .dloss = logits ? call->inputs[0].data : NULL, .labels = &call->inputs[logits + 1],
+    struct entropy e = {.simd = sw_simd_here(),
+                        .classes = x->dims[1],
+                        .ignored = sw_attr_int(call->node, "ignore_index"),
+                        .smoothing = (float)sw_attr_float(call->node, "label_smoothing"),
+                        .logits = x->data,
+                        .dloss = logits ? call->inputs[0].data : NULL,
+                        .labels = &call->inputs[logits + 1],
                         .out = call->outputs[0].data};
     sw_cpu_for(call->team, x->dims[0], GRAIN / e.classes + 1, logits ? slopes : losses, &e);
     if (e.failed)
-        return sw_fail(SW_INVALID, "%s '%s': a label lies outside 0..%lld", sw_node_op(call->node)->name, sw_node_name(call->node),
-                       (long long)e.classes - 1);
+        return sw_fail(SW_INVALID, "%s '%s': a label lies outside 0..%lld", sw_node_op(call->node)->name,
+                       sw_node_name(call->node), (long long)e.classes - 1);
     return SW_OK;
 }
 
-static sw_status run_loss(const sw_call *call)
-{
-    return run_entropy(call, 0);
-}
+static sw_status run_loss(const sw_call *call) { return run_entropy(call, 0); }
 
-static sw_status run_loss_grad(const sw_call *call)
-{
-    return run_entropy(call, 1);
-}
+static sw_status run_loss_grad(const sw_call *call) { return run_entropy(call, 1); }
 
 static const sw_kernel kernels[] = {
     {.name = "simd", .op = "Softmax", .skips = skips_softmax, .run = run_softmax, .fixed_slices = true},
     {.name = "simd", .op = "LogSoftmax", .skips = skips_softmax, .run = run_softmax, .fixed_slices = true},
     {.name = "simd", .op = "SoftmaxCrossEntropy", .skips = skips_loss, .run = run_loss, .fixed_slices = true},
-    {.name = "simd", .op = "SoftmaxCrossEntropyGrad", .skips = skips_loss_grad, .run = run_loss_grad, .fixed_slices = true},
+    {.name = "simd",
+     .op = "SoftmaxCrossEntropyGrad",
+     .skips = skips_loss_grad,
+     .run = run_loss_grad,
+     .fixed_slices = true},
 };
 const sw_cpu_family sw_cpu_softmax = {kernels, sizeof kernels / sizeof kernels[0]};

@@ -71,11 +71,21 @@ static void copy_row(const sw_strided *c, char *to, const char *from)
         return;
     }
     switch (c->element) {
-    case 1: ELEMENTS(uint8_t); break;
-    case 2: ELEMENTS(uint16_t); break;
-    case 4: ELEMENTS(uint32_t); break;
-    case 8: ELEMENTS(uint64_t); break;
-    default: ELEMENTS(struct pair); break;
+    case 1:
+        ELEMENTS(uint8_t);
+        break;
+    case 2:
+        ELEMENTS(uint16_t);
+        break;
+    case 4:
+        ELEMENTS(uint32_t);
+        break;
+    case 8:
+        ELEMENTS(uint64_t);
+        break;
+    default:
+        ELEMENTS(struct pair);
+        break;
     }
 }
 #undef ELEMENTS

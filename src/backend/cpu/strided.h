@@ -8,7 +8,8 @@
 typedef struct sw_strided {
     int rank;
     size_t element; /* bytes: 1, 2, 4, 8, or 16 */
-    int64_t dims[SW_MAX_RANK + 1], to[SW_MAX_RANK + 1], from[SW_MAX_RANK + 1]; /* strides in elements; from may be 0 or negative */
+    int64_t dims[SW_MAX_RANK + 1], to[SW_MAX_RANK + 1],
+        from[SW_MAX_RANK + 1]; /* strides in elements; from may be 0 or negative */
 } sw_strided;
 /* Adds an axis; axes may come in any order. */
 void sw_strided_axis(sw_strided *copy, int64_t dim, int64_t to, int64_t from);

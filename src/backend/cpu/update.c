@@ -19,17 +19,23 @@ struct update {
 static void sgd_piece(void *user, int64_t begin, int64_t end)
 {
     const struct update *u = user;
-    u->simd->sgd(u->p + begin, u->g + begin, u->m ? u->m + begin : NULL, u->p2 + begin, u->m2 ? u->m2 + begin : NULL, end - begin,
-                 u->lr, u->momentum, u->decay, u->nesterov);
+    u->simd->sgd(u->p + begin, u->g + begin, u->m ? u->m + begin : NULL, u->p2 + begin, u->m2 ? u->m2 + begin : NULL,
+                 end - begin, u->lr, u->momentum, u->decay, u->nesterov);
 }
 
 static sw_status run_sgd(const sw_call *call)
 {
     const sw_view *in = call->inputs;
-    struct update u = {.simd = sw_simd_here(), .p = in[0].data, .g = in[1].data, .m = in[2].data, .p2 = call->outputs[0].data,
-                       .m2 = call->outputs_count > 1 ? call->outputs[1].data : NULL, .lr = *(const float *)in[3].data,
+    struct update u = {.simd = sw_simd_here(),
+                       .p = in[0].data,
+                       .g = in[1].data,
+                       .m = in[2].data,
+                       .p2 = call->outputs[0].data,
+                       .m2 = call->outputs_count > 1 ? call->outputs[1].data : NULL,
+                       .lr = *(const float *)in[3].data,
                        .momentum = (float)sw_attr_float(call->node, "momentum"),
-                       .decay = (float)sw_attr_float(call->node, "weight_decay"), .nesterov = sw_attr_int(call->node, "nesterov") != 0};
+                       .decay = (float)sw_attr_float(call->node, "weight_decay"),
+                       .nesterov = sw_attr_int(call->node, "nesterov") != 0};
     sw_cpu_for(call->team, sw_view_count(&in[0]), GRAIN, sgd_piece, &u);
     return SW_OK;
 }
@@ -44,8 +50,8 @@ static const char *skips_sgd(const sw_site *site)
 static void adam_piece(void *user, int64_t begin, int64_t end)
 {
     const struct update *u = user;
-    u->simd->adam(u->p + begin, u->g + begin, u->m + begin, u->v + begin, u->p2 + begin, u->m2 + begin, u->v2 + begin, end - begin,
-                  &u->adam);
+    u->simd->adam(u->p + begin, u->g + begin, u->m + begin, u->v + begin, u->p2 + begin, u->m2 + begin, u->v2 + begin,
+                  end - begin, &u->adam);
 }
 
 static sw_status run_adam(const sw_call *call)
@@ -55,12 +61,22 @@ static sw_status run_adam(const sw_call *call)
     double beta1 = sw_attr_float(call->node, "beta1"), beta2 = sw_attr_float(call->node, "beta2");
     double decay = sw_attr_float(call->node, "weight_decay");
     bool decoupled = sw_attr_int(call->node, "decoupled") != 0;
-    struct update u = {.simd = sw_simd_here(), .p = in[0].data, .g = in[1].data, .m = in[2].data, .v = in[3].data,
-                       .p2 = call->outputs[0].data, .m2 = call->outputs[1].data, .v2 = call->outputs[2].data};
-    u.adam = (struct sw_adam_numbers){.lr = (float)lr, .beta1 = (float)beta1, .beta2 = (float)beta2,
-                                      .rest1 = (float)(1 - beta1), .rest2 = (float)(1 - beta2),
+    struct update u = {.simd = sw_simd_here(),
+                       .p = in[0].data,
+                       .g = in[1].data,
+                       .m = in[2].data,
+                       .v = in[3].data,
+                       .p2 = call->outputs[0].data,
+                       .m2 = call->outputs[1].data,
+                       .v2 = call->outputs[2].data};
+    u.adam = (struct sw_adam_numbers){.lr = (float)lr,
+                                      .beta1 = (float)beta1,
+                                      .beta2 = (float)beta2,
+                                      .rest1 = (float)(1 - beta1),
+                                      .rest2 = (float)(1 - beta2),
                                       .epsilon = (float)sw_attr_float(call->node, "epsilon"),
-                                      .decay = (float)(decoupled ? lr * decay : decay), .decoupled = decoupled,
+                                      .decay = (float)(decoupled ? lr * decay : decay),
+                                      .decoupled = decoupled,
                                       .correction1 = (float)(1 / (1 - pow(beta1, step))),
                                       .correction2 = (float)(1 / (1 - pow(beta2, step)))};
     sw_cpu_for(call->team, sw_view_count(&in[0]), GRAIN, adam_piece, &u);
@@ -94,7 +110,8 @@ static void dropout_piece(void *user, int64_t begin, int64_t end)
 {
     const struct dropout *d = user;
     int64_t first = begin * BLOCK, last = end * BLOCK < d->n ? end * BLOCK : d->n;
-    d->simd->dropout(d->x + first, d->y + first, first, last - first, d->seed, d->stream, d->step, d->threshold, d->factor);
+    d->simd->dropout(d->x + first, d->y + first, first, last - first, d->seed, d->stream, d->step, d->threshold,
+                     d->factor);
 }
 
 static sw_status run_dropout(const sw_call *call)
@@ -108,8 +125,14 @@ static sw_status run_dropout(const sw_call *call)
         return SW_OK;
     }
     const uint64_t *key = call->inputs[1].data;
-    struct dropout d = {.simd = sw_simd_here(), .x = x->data, .y = y->data, .factor = (float)(1 / (1 - ratio)), .n = n, .seed = key[0],
-                        .stream = sw_node_stream(call->node), .step = (uint32_t)key[1],
+    struct dropout d = {.simd = sw_simd_here(),
+                        .x = x->data,
+                        .y = y->data,
+                        .factor = (float)(1 / (1 - ratio)),
+                        .n = n,
+                        .seed = key[0],
+                        .stream = sw_node_stream(call->node),
+                        .step = (uint32_t)key[1],
                         .threshold = (uint32_t)ceil(ratio * 0x1p24)};
     sw_cpu_for(call->team, (n + BLOCK - 1) / BLOCK, GRAIN / BLOCK / 4, dropout_piece, &d);
     return SW_OK;
