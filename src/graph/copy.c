@@ -85,7 +85,10 @@ static sw_status copy_node(struct copying *copying, const sw_node *node)
     sw_node_link(to, copy);
     if (node->op == &sw_op_read)
         held->current = copy->outputs[0];
-    return status == SW_OK && node->name ? sw_node_set_name(copy, node->name) : status;
+    if (status == SW_OK && node->name)
+        status = sw_node_set_name(copy, node->name);
+    copy->named = node->named;
+    return status;
 }
 
 static sw_status copy_states(struct copying *copying)

@@ -162,7 +162,7 @@ static void add_node(sw_text *text, const sw_node *node)
             add_quoted(text, node->outputs[i]->name);
         }
     }
-    if (node->name) {
+    if (node->named) { /* asking for a name must not change the text, which identities are made of */
         sw_text_add(text, " ; ");
         add_quoted(text, node->name);
     }

@@ -29,6 +29,7 @@ struct sw_node {
     sw_graph *graph;
     int id;           /* dense, < graph->node_ids */
     const char *name; /* NULL until somebody asks: sw_node_name */
+    bool named;       /* the name was given, not made from row and number */
     int inputs_count, outputs_count;
     sw_value **inputs; /* sw_none where absent */
     sw_value **outputs;

@@ -221,8 +221,10 @@ sw_status sw_node_set_name(sw_node *node, const char *name)
         return sw_graph_status(g);
     if (!name || !*name)
         return sw_graph_fail(g, sw_fail(SW_INVALID, "%s: a node's name cannot be empty", sw_node_name(node)));
-    if (node->name && strcmp(node->name, name) == 0)
+    if (node->name && strcmp(node->name, name) == 0) {
+        node->named = true;
         return SW_OK;
+    }
     char *copy = sw_arena_strdup(g->arena, name);
     sw_status status = copy ? sw_names_add(g, &g->node_names, copy, node) : sw_alloc_status();
     if (status != SW_OK)
@@ -230,6 +232,7 @@ sw_status sw_node_set_name(sw_node *node, const char *name)
     if (node->name)
         sw_names_remove(&g->node_names, node->name);
     node->name = copy;
+    node->named = true;
     return SW_OK;
 }
 

@@ -277,6 +277,7 @@ static void test_a_graph_reads_as_lines(void **state)
     sw_softmax(s.g, s.e, 0);
     assert_ok(sw_value_set_name(s.e, "odd name\n"));
     assert_ok(sw_node_set_name(s.y->node, "block/add"));
+    assert_string_equal(sw_node_name(s.e->node), "Exp_1"); /* made, not given: it does not show */
     char *text = sw_graph_dump(s.g);
     assert_string_equal(text, "graph \"small \\\"one\\\"\" of 8 nodes\n"
                               "symbol N in 2..9\n"
