@@ -111,7 +111,7 @@ static void give_back(sw_exchange *x)
 
 void sw_exchange_reply(sw_exchange *x, int status, const char *content_type, const char *headers)
 {
-    x->out = (sw_span){x->body.data, x->body.size};
+    x->out = (sw_span){x->body.size ? x->body.data : "", x->body.size};
     if (x->body.status != SW_OK) {
         x->out = (sw_span){no_memory_body, sizeof no_memory_body - 1};
         status = 503;

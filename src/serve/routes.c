@@ -72,6 +72,12 @@ static route read_model_route(sw_span path)
 static route read_route(const sw_http *m)
 {
     sw_span path = m->target, query = {0};
+    /* "http://host/v2", as proxies write it, means "/v2" (RFC 9112 §3.2.2). */
+    const char *host = path.size > 8 && path.at[0] == 'h' ? memmem(path.at, 9, "://", 3) : NULL;
+    if (host) {
+        const char *slash = memchr(host + 3, '/', (size_t)(path.at + path.size - host - 3));
+        path = slash ? (sw_span){slash, (size_t)(path.at + path.size - slash)} : (sw_span){0};
+    }
     if (path.size == 0 || path.at[0] != '/')
         return (route){0};
     const char *mark = memchr(path.at, '?', path.size);

@@ -55,11 +55,16 @@ static inline struct answer *caller_hear(int fd, struct answer *a)
         return a;
     const char *length = strcasestr(a->head, "content-length:");
     size_t want = length ? strtoul(length + 15, NULL, 10) : 0;
-    while (a->body_size < want && a->body_size < sizeof a->body - 1) {
-        ssize_t n = recv(fd, a->body + a->body_size, want - a->body_size, 0);
+    /* The first 64 KiB are kept, the rest is only read. */
+    for (size_t heard = 0; heard < want;) {
+        char rest[4096];
+        size_t room = sizeof a->body - 1 - a->body_size, left = want - heard;
+        ssize_t n = recv(fd, room ? a->body + a->body_size : rest,
+                         room ? (left < room ? left : room) : (left < sizeof rest ? left : sizeof rest), 0);
         if (n <= 0)
             break;
-        a->body_size += (size_t)n;
+        heard += (size_t)n;
+        a->body_size += room ? (size_t)n : 0;
     }
     return a;
 }

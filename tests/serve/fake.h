@@ -20,8 +20,9 @@ typedef struct fake {
     sw_context *ctx;
     atomic_llong wanted; /* the version that the source asks for */
     atomic_int loaded, freed;
-    atomic_int fail_loads; /* so many loads fail */
-    atomic_int runs, rows; /* of the model, padding included */
+    atomic_llong fail_runs_of; /* every run of that version fails */
+    atomic_int fail_loads;     /* so many loads fail */
+    atomic_int runs, rows;     /* of the model, padding included */
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool blocked;
@@ -39,6 +40,8 @@ static inline sw_status fake_run(sw_servable *self, sw_tensor *const *inputs, sw
 {
     fake *f = ((fake_version *)self)->owner;
     sw_tensor *in = inputs[0];
+    if (atomic_load(&f->fail_runs_of) == self->version)
+        return sw_fail(SW_INTERNAL, "version %lld does not run", (long long)self->version);
     pthread_mutex_lock(&f->lock);
     f->waiting++;
     pthread_cond_broadcast(&f->changed);

@@ -36,6 +36,8 @@ static void test_health_metadata_and_a_row(void **state)
     assert_string_equal(caller_hear(fd, &a)->body, "{\"live\":true}");
     caller_ask(fd, "GET", "/v2/health/ready", "", "");
     assert_string_equal(caller_hear(fd, &a)->body, "{\"ready\":true}");
+    caller_ask(fd, "GET", "http://test:80/v2", "", "");
+    assert_int_equal(caller_hear(fd, &a)->status, 200);
     caller_ask(fd, "GET", "/v2", "", "");
     assert_non_null(strstr(caller_hear(fd, &a)->body, "{\"name\":\"slipway\",\"version\":\""));
     caller_ask(fd, "GET", "/v2/models/row-id", "", "");
@@ -367,6 +369,25 @@ static void test_a_version_that_does_not_load_leaves_the_old_one(void **state)
     assert_int_equal(server_stop(s), 0);
 }
 
+/* A version that loads but cannot answer its own warm-up is not put in place. */
+static void test_a_version_that_fails_its_warm_up_is_not_served(void **state)
+{
+    (void)state;
+    sw_serving_options o = one_lane();
+    server *s = server_start(&o);
+    atomic_store(&s->model.fail_runs_of, 2);
+    atomic_store(&s->model.wanted, 2);
+    while (server_metric(s, "slipway_reload_failures_total{model=\"row-id\"}") < 1)
+        usleep(1000);
+    int fd = caller_open(s->address);
+    caller_ask_row(fd, 5);
+    assert_true(answer_is_row(caller_hear(fd, &a), 5));
+    assert_non_null(strstr(a.body, "\"model_version\":\"1\""));
+    close(fd);
+    assert_int_equal(s->model.freed, 1); /* and what was loaded is gone */
+    assert_int_equal(server_stop(s), 0);
+}
+
 /* ---- the end ---- */
 
 static void drain(sw_post *post)
@@ -475,6 +496,7 @@ int main(void)
         cmocka_unit_test(test_rows_keep_their_identity_in_a_crowd),
         cmocka_unit_test(test_a_hundred_swaps_lose_no_request),
         cmocka_unit_test(test_a_version_that_does_not_load_leaves_the_old_one),
+        cmocka_unit_test(test_a_version_that_fails_its_warm_up_is_not_served),
         cmocka_unit_test(test_drain_is_not_ready_but_live_and_answers_to_the_last),
         cmocka_unit_test(test_a_request_in_steady_state_allocates_nothing),
         cmocka_unit_test(test_running_out_of_memory_in_a_request_is_a_status),
