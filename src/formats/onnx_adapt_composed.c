@@ -262,9 +262,12 @@ static sw_status read_depth_space(onnx_import *im, const onnx_node *node, sw_val
     const sw_type *x = sw_value_type(inputs[0]);
     int64_t b = onnx_int(im, node, "blocksize", 0);
     bool to_space = node->op[0] == 'D', crd = strcmp(onnx_string(im, node, "mode", "DCR"), "CRD") == 0;
-    if (x->rank != 4 || b < 1 || !sw_dim_known(x->dims[1]) || !sw_dim_known(x->dims[2]) || !sw_dim_known(x->dims[3]))
+    if (x->rank != 4 || b < 1 || b > 4096 || !sw_dim_known(x->dims[1]) || !sw_dim_known(x->dims[2]) ||
+        !sw_dim_known(x->dims[3]))
         return onnx_fail(im, node, SW_UNSUPPORTED, "needs [N, C, H, W] with known C, H and W");
     int64_t c = x->dims[1], h = x->dims[2], w = x->dims[3];
+    if (c > INT32_MAX || h > INT32_MAX || w > INT32_MAX)
+        return onnx_fail(im, node, SW_SHAPE, "its dims are larger than any picture");
     sw_value *y = inputs[0];
     if (to_space && c % (b * b) == 0) {
         int64_t d = c / (b * b);

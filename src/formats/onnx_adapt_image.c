@@ -42,6 +42,8 @@ static sw_status resize_sizes(onnx_import *im, const onnx_node *node, sw_value *
             return onnx_fail(im, node, SW_UNSUPPORTED, "its sizes must be known before the model runs");
         if (axis >= 2 && !sw_dim_known(dim) && count < 0)
             return onnx_fail(im, node, SW_UNSUPPORTED, "scales an axis whose size is not known");
+        if (axis >= 2 && count < 0 && !((double)dim * scale >= 0 && (double)dim * scale <= INT32_MAX))
+            return onnx_fail(im, node, SW_INVALID, "a scale of %g", scale);
         if (axis >= 2)
             sizes[axis - 2] = count >= 0 ? given[i] : (int64_t)((double)dim * scale);
     }

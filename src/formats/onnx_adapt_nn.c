@@ -8,6 +8,9 @@
 
 /* ---- windows ---- */
 
+/* Beyond this no window is meant, and sums of a few of them cannot overflow. */
+#define MOST_STEPS ((int64_t)INT32_MAX)
+
 /* Pads so that out = ceil(in / stride); the odd one goes behind (UPPER) or before (LOWER). */
 static sw_status same_pads(onnx_import *im, const onnx_node *node, const sw_type *x, int axes, const int64_t *kernel,
                            const int64_t *strides, const int64_t *dilations, bool upper, int64_t *pads)
@@ -16,7 +19,7 @@ static sw_status same_pads(onnx_import *im, const onnx_node *node, const sw_type
         sw_dim in = x->dims[2 + i];
         int64_t window = (kernel[i] - 1) * dilations[i] + 1;
         /* With stride 1 the size does not matter. */
-        if (!sw_dim_known(in) && strides[i] != 1)
+        if ((!sw_dim_known(in) || in > MOST_STEPS) && strides[i] != 1)
             return onnx_fail(im, node, SW_UNSUPPORTED, "auto_pad with stride %lld needs spatial dims that are known",
                              (long long)strides[i]);
         int64_t out = strides[i] == 1 ? in : (in + strides[i] - 1) / strides[i];
@@ -41,8 +44,11 @@ static sw_status window_list(onnx_import *im, const onnx_node *node, const char 
     SW_TRY(onnx_ints(im, node, name, given, 6, &count));
     if (count >= 0 && count != wanted)
         return onnx_fail(im, node, SW_SHAPE, "'%s' has %d numbers, needs %d", name, count, wanted);
-    for (int i = 0; i < wanted; i++)
+    for (int i = 0; i < wanted; i++) {
         list[i] = count < 0 ? otherwise : given[i];
+        if (list[i] > MOST_STEPS || list[i] < (otherwise ? 1 : -MOST_STEPS))
+            return onnx_fail(im, node, SW_INVALID, "'%s' holds %lld", name, (long long)list[i]);
+    }
     return SW_OK;
 }
 
@@ -75,7 +81,7 @@ static sw_status read_conv(onnx_import *im, const onnx_node *node, sw_value *con
     if (weight->rank < 3 || weight->rank > 5)
         return onnx_fail(im, node, SW_UNSUPPORTED, "its weight has %d dims, needs 3 to 5", weight->rank);
     for (int i = 0; i < weight->rank - 2; i++) {
-        if (!sw_dim_known(weight->dims[2 + i]))
+        if (!sw_dim_known(weight->dims[2 + i]) || weight->dims[2 + i] > MOST_STEPS)
             return onnx_fail(im, node, SW_UNSUPPORTED, "its kernel's size is not known");
         w.kernel[i] = weight->dims[2 + i];
     }
@@ -99,6 +105,9 @@ static sw_status read_pool(onnx_import *im, const onnx_node *node, sw_value *con
     bool average = strcmp(node->op, "AveragePool") == 0;
     int count;
     SW_TRY(onnx_ints(im, node, "kernel_shape", w.kernel, 3, &count));
+    for (int i = 0; i < count; i++)
+        if (w.kernel[i] < 1 || w.kernel[i] > MOST_STEPS)
+            return onnx_fail(im, node, SW_INVALID, "kernel_shape holds %lld", (long long)w.kernel[i]);
     if (count < 1)
         return onnx_fail(im, node, SW_INVALID, "has no kernel_shape");
     SW_TRY(read_window(im, node, inputs[0], &w));

@@ -245,7 +245,7 @@ static sw_status equal_sizes(onnx_import *im, const onnx_node *node, sw_value *x
     int64_t at = axis < 0 ? axis + type->rank : axis;
     if (type->rank < 0 || at < 0 || at >= type->rank || !sw_dim_known(type->dims[at]))
         return onnx_fail(im, node, SW_UNSUPPORTED, "cuts an axis whose size is not known");
-    int64_t size = type->dims[at], part = (size + parts - 1) / parts;
+    int64_t size = type->dims[at], part = size / parts + (size % parts != 0);
     for (int i = 0; i < parts; i++, size -= part)
         sizes[i] = size < part ? size < 0 ? 0 : size : part;
     return SW_OK;

@@ -337,8 +337,11 @@ static sw_status set_value(onnx_import *im, const char *name, sw_value *value)
     return sw_strmap_set(im->scope->values, name, value);
 }
 
+/* Ports behind the last one given are absent, so that an adapter may look at each that its op has. */
 static sw_status gather_inputs(onnx_import *im, const onnx_node *node, sw_value **inputs)
 {
+    for (int i = node->input_count; i < ONNX_MAX_PORTS; i++)
+        inputs[i] = SW_NONE;
     for (int i = 0; i < node->input_count; i++) {
         inputs[i] = *node->inputs[i] ? find_value(im, node->inputs[i]) : SW_NONE;
         if (!inputs[i])
@@ -495,6 +498,8 @@ static sw_status read_node(onnx_import *im, const onnx_node *node)
     if (node->input_count > ONNX_MAX_PORTS || node->output_count > ONNX_MAX_PORTS)
         return onnx_fail(im, node, SW_UNSUPPORTED, "has %d inputs and %d outputs, at most %d are read",
                          node->input_count, node->output_count, ONNX_MAX_PORTS);
+    if (node->output_count < 1)
+        return onnx_fail(im, node, SW_CORRUPT, "has no outputs");
     SW_TRY(gather_inputs(im, node, inputs));
     if (function)
         SW_TRY(call_function(im, node, function, inputs, outputs));
