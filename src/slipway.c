@@ -5,10 +5,7 @@
 #include "ops/table.h"
 #include "run/executor.h"
 
-const char *sw_version(void)
-{
-    return SW_VERSION;
-}
+const char *sw_version(void) { return SW_VERSION; }
 
 /* What this build knows, registered in the order in which it leans on each other. */
 static sw_status furnish(sw_context *ctx)

@@ -96,7 +96,7 @@ typedef struct sw_loader sw_loader;
 /* One thread makes batches ahead, at most `prefetch` of them. The loader goes on over epochs without end; the caller
  * decides when to stop. SW_INVALID says which option cannot be. The data set must outlive it. */
 SW_API sw_status sw_loader_open(sw_dataset *data, const sw_loader_options *options, sw_loader **loader);
-SW_API void sw_loader_close(sw_loader *loader); /* NULL is allowed */
+SW_API void sw_loader_close(sw_loader *loader);            /* NULL is allowed */
 SW_API int64_t sw_loader_batches(const sw_loader *loader); /* per epoch; 0 for an empty split */
 
 /* The next batch; allocates nothing. `cancel` may be NULL. SW_NOT_FOUND when the split is empty. */

@@ -47,15 +47,14 @@ typedef enum sw_kind { SW_TENSOR, SW_SEQUENCE, SW_OPTIONAL, SW_MAP } sw_kind;
 /* What is known of a value before it is computed. */
 typedef struct sw_type {
     sw_kind kind;
-    sw_dtype dtype;                /* tensors: of the elements; maps: of the keys */
-    int rank;                      /* tensors; -1: not known */
+    sw_dtype dtype; /* tensors: of the elements; maps: of the keys */
+    int rank;       /* tensors; -1: not known */
     sw_dim dims[SW_MAX_RANK];
     const struct sw_type *element; /* sequences, optionals, maps */
 } sw_type;
 #define SW_TYPE(dtype_, ...)                                                                                           \
-    ((sw_type){.dtype = (dtype_),                                                                                      \
-               .rank = (int)(sizeof((sw_dim[]){__VA_ARGS__}) / sizeof(sw_dim)),                                        \
-               .dims = {__VA_ARGS__}})
+    ((sw_type){                                                                                                        \
+        .dtype = (dtype_), .rank = (int)(sizeof((sw_dim[]){__VA_ARGS__}) / sizeof(sw_dim)), .dims = {__VA_ARGS__}})
 /* "f32[N, 1, 28, 28]", "seq(f32[?])". Returns `text`. */
 SW_API char *sw_type_text(const sw_graph *g, const sw_type *type, char *text, size_t size);
 
@@ -67,12 +66,12 @@ enum {
 };
 SW_API sw_graph *sw_graph_new(sw_context *ctx, unsigned flags); /* NULL on failure */
 SW_API void sw_graph_free(sw_graph *g);
-SW_API bool sw_ok(const sw_graph *g);                      /* g is not NULL and has not failed */
+SW_API bool sw_ok(const sw_graph *g); /* g is not NULL and has not failed */
 SW_API sw_status sw_graph_status(const sw_graph *g);
-SW_API const char *sw_graph_error(const sw_graph *g);      /* the first failure: node, shapes, what was expected; "" */
+SW_API const char *sw_graph_error(const sw_graph *g); /* the first failure: node, shapes, what was expected; "" */
 SW_API sw_context *sw_graph_context(const sw_graph *g);
 SW_API void sw_graph_set_name(sw_graph *g, const char *name);
-SW_API const char *sw_graph_name(const sw_graph *g);       /* "" when none */
+SW_API const char *sw_graph_name(const sw_graph *g); /* "" when none */
 
 /* A leaf fed from outside. sw_input takes the type of `tensor`; an awake graph computes with it (it is retained).
  * sw_input_declare names a typed input of a sleeping graph. */
@@ -80,7 +79,7 @@ SW_API sw_value *sw_input(sw_graph *g, sw_tensor *tensor);
 SW_API sw_value *sw_input_declare(sw_graph *g, const char *name, sw_type type);
 /* A constant; `tensor` is retained, its contents must not change afterwards. */
 SW_API sw_value *sw_constant(sw_graph *g, sw_tensor *tensor);
-SW_API sw_value *sw_scalar(sw_graph *g, sw_dtype dtype, double value); /* rank 0 */
+SW_API sw_value *sw_scalar(sw_graph *g, sw_dtype dtype, double value);   /* rank 0 */
 SW_API sw_value *sw_ints(sw_graph *g, int count, const int64_t *values); /* i64[count], for shapes and axes */
 /* Names `value` as the graph's next output. SW_EXISTS when the name is taken. */
 SW_API sw_status sw_output(sw_graph *g, const char *name, sw_value *value);
@@ -124,7 +123,8 @@ typedef struct sw_init {
 /* A state named `name`, filled by `init` (zeros when init.fill is NULL). A parameter is a trainable state. Random
  * initialisers draw at the address (init.a, stream of the name). The caller owns one reference; what is left over goes
  * with the context. Names need only be unique within a graph. */
-SW_API sw_state *sw_state_new(sw_context *ctx, const char *name, sw_dtype dtype, sw_dims dims, sw_init init, bool trainable);
+SW_API sw_state *sw_state_new(sw_context *ctx, const char *name, sw_dtype dtype, sw_dims dims, sw_init init,
+                              bool trainable);
 SW_API sw_state *sw_param(sw_context *ctx, const char *name, sw_dtype dtype, sw_dims dims, sw_init init);
 SW_API sw_state *sw_state_retain(sw_state *state);
 SW_API void sw_state_release(sw_state *state); /* NULL is allowed */

@@ -71,14 +71,14 @@ SW_API sw_value *sw_gemm(sw_graph *g, sw_value *a, bool transpose_a, sw_value *b
 
 /* ---- convolution and pooling: [N, C, spatial…], 1 to 3 spatial axes ---- */
 typedef struct sw_window {
-    int axes;                     /* spatial axes: 1..3 */
-    int64_t kernel[3];            /* pooling only */
-    int64_t strides[3];           /* 0 means 1 */
-    int64_t dilations[3];         /* 0 means 1 */
+    int axes;             /* spatial axes: 1..3 */
+    int64_t kernel[3];    /* pooling only */
+    int64_t strides[3];   /* 0 means 1 */
+    int64_t dilations[3]; /* 0 means 1 */
     int64_t pads_begin[3], pads_end[3];
-    int64_t groups;               /* convolution; 0 means 1 */
-    bool ceil_mode;               /* pooling: round the output size up */
-    bool count_include_pad;       /* average pooling */
+    int64_t groups;         /* convolution; 0 means 1 */
+    bool ceil_mode;         /* pooling: round the output size up */
+    bool count_include_pad; /* average pooling */
 } sw_window;
 /* x [N, C, …], w [M, C / groups, kernel…], b [M] or SW_NONE -> [N, M, …]. Row "Conv". */
 SW_API sw_value *sw_conv(sw_graph *g, sw_value *x, sw_value *w, sw_value *b, const sw_window *window);
@@ -91,8 +91,8 @@ SW_API sw_value *sw_global_max_pool(sw_graph *g, sw_value *x);
 /* y = scale * (x - mean) / sqrt(var + epsilon) + bias over axis 1. While training, mean and (biased) variance are the
  * batch's, and running' = momentum * running + (1 - momentum) * batch goes to the two states; otherwise the states are
  * used. Row "BatchNorm". */
-SW_API sw_value *sw_batch_norm(sw_graph *g, sw_value *x, sw_value *scale, sw_value *bias, sw_state *mean, sw_state *variance,
-                               double epsilon, double momentum);
+SW_API sw_value *sw_batch_norm(sw_graph *g, sw_value *x, sw_value *scale, sw_value *bias, sw_state *mean,
+                               sw_state *variance, double epsilon, double momentum);
 /* Over the axes from `axis` to the last; scale and bias have those dims, bias may be SW_NONE. Row "LayerNorm". */
 SW_API sw_value *sw_layer_norm(sw_graph *g, sw_value *x, sw_value *scale, sw_value *bias, int axis, double epsilon);
 SW_API sw_value *sw_softmax(sw_graph *g, sw_value *x, int axis);
@@ -108,9 +108,9 @@ SW_API sw_value *sw_argmax(sw_graph *g, sw_value *x, int axis, bool keep_dims); 
 SW_API sw_value *sw_argmin(sw_graph *g, sw_value *x, int axis, bool keep_dims);
 
 /* ---- shapes ---- */
-SW_API sw_value *sw_reshape(sw_graph *g, sw_value *x, sw_dims dims);          /* one dim may be -1 */
-SW_API sw_value *sw_reshape_to(sw_graph *g, sw_value *x, sw_value *shape);    /* i64[rank] */
-SW_API sw_value *sw_flatten(sw_graph *g, sw_value *x, int axis);              /* to a matrix, split at axis */
+SW_API sw_value *sw_reshape(sw_graph *g, sw_value *x, sw_dims dims);       /* one dim may be -1 */
+SW_API sw_value *sw_reshape_to(sw_graph *g, sw_value *x, sw_value *shape); /* i64[rank] */
+SW_API sw_value *sw_flatten(sw_graph *g, sw_value *x, int axis);           /* to a matrix, split at axis */
 SW_API sw_value *sw_squeeze(sw_graph *g, sw_value *x, int count, const int64_t *axes);
 SW_API sw_value *sw_unsqueeze(sw_graph *g, sw_value *x, int count, const int64_t *axes);
 SW_API sw_value *sw_transpose(sw_graph *g, sw_value *x, int count, const int64_t *permutation); /* 0: reversed */
@@ -121,12 +121,13 @@ SW_API sw_value *sw_gather(sw_graph *g, sw_value *x, sw_value *indices, int axis
 /* x with x[indices along axis] replaced by, or added to (`add`), updates; indices and updates have equal dims. */
 SW_API sw_value *sw_scatter(sw_graph *g, sw_value *x, sw_value *indices, sw_value *updates, int axis, bool add);
 /* mode "constant", "reflect" or "edge"; before/after: one entry per axis. */
-SW_API sw_value *sw_pad(sw_graph *g, sw_value *x, const int64_t *before, const int64_t *after, const char *mode, double value);
+SW_API sw_value *sw_pad(sw_graph *g, sw_value *x, const int64_t *before, const int64_t *after, const char *mode,
+                        double value);
 SW_API sw_value *sw_expand(sw_graph *g, sw_value *x, sw_value *shape);
-SW_API sw_value *sw_shape_of(sw_graph *g, sw_value *x);                       /* i64[rank] */
+SW_API sw_value *sw_shape_of(sw_graph *g, sw_value *x); /* i64[rank] */
 
 /* ---- randomness: at the graph's random key, on a stream fixed now (from the node's position or `stream`) ---- */
-SW_API sw_value *sw_dropout(sw_graph *g, sw_value *x, double ratio);          /* identity unless training */
+SW_API sw_value *sw_dropout(sw_graph *g, sw_value *x, double ratio); /* identity unless training */
 SW_API sw_value *sw_random_uniform(sw_graph *g, sw_dtype dtype, sw_dims dims, double low, double high);
 SW_API sw_value *sw_random_normal(sw_graph *g, sw_dtype dtype, sw_dims dims, double mean, double deviation);
 
@@ -141,22 +142,25 @@ SW_API sw_value *sw_binary_cross_entropy(sw_graph *g, sw_value *logits, sw_value
 /* ---- pictures ---- */
 /* PNG, JPEG or WebP bytes u8[L] -> u8[H, W, channels]; channels 1 (luma), 3 (RGB) or 4. Dims depend on data. */
 SW_API sw_value *sw_decode_image(sw_graph *g, sw_value *bytes, int channels);
-/* x [N, C, H, W] -> [N, C, height, width]; mode "nearest", "linear" (half-pixel, no antialias) or "linear_antialias". */
+/* x [N, C, H, W] -> [N, C, height, width]; mode "nearest", "linear" (half-pixel, no antialias) or "linear_antialias".
+ */
 SW_API sw_value *sw_resize(sw_graph *g, sw_value *x, int64_t height, int64_t width, const char *mode);
 /* (x - mean[c]) / deviation[c] along `axis`, in f32. */
-SW_API sw_value *sw_normalize(sw_graph *g, sw_value *x, int axis, int channels, const double *mean, const double *deviation);
+SW_API sw_value *sw_normalize(sw_graph *g, sw_value *x, int axis, int channels, const double *mean,
+                              const double *deviation);
 
 /* ---- optimisers: one node per state, and the assignments; after sw_backward ---- */
 typedef struct sw_sgd_options {
     size_t size;
-    double lr;              /* used when lr_value is NULL */
-    sw_value *lr_value;     /* a scalar, so that a schedule feeds a compiled step */
-    double momentum;        /* buf' = momentum * buf + g; p' = p - lr * buf' (nesterov: lr * (g + momentum * buf')) */
-    double weight_decay;    /* added to the gradient: g + weight_decay * p */
+    double lr;           /* used when lr_value is NULL */
+    sw_value *lr_value;  /* a scalar, so that a schedule feeds a compiled step */
+    double momentum;     /* buf' = momentum * buf + g; p' = p - lr * buf' (nesterov: lr * (g + momentum * buf')) */
+    double weight_decay; /* added to the gradient: g + weight_decay * p */
     bool nesterov;
 } sw_sgd_options;
 SW_API sw_status sw_sgd_step(sw_graph *g, sw_sgd_options options);
-/* Kingma & Ba 2015, with bias correction; AdamW (Loshchilov & Hutter 2019) when decoupled: p' = p - lr * weight_decay * p
+/* Kingma & Ba 2015, with bias correction; AdamW (Loshchilov & Hutter 2019) when decoupled: p' = p - lr * weight_decay *
+ * p
  * - lr * m^ / (sqrt(v^) + epsilon). Slots and the step count are states "<param>.m", "<param>.v", "adam.step". */
 typedef struct sw_adam_options {
     size_t size;
@@ -172,8 +176,8 @@ SW_API sw_status sw_adam_step(sw_graph *g, sw_adam_options options);
 SW_API sw_init sw_init_zero(void);
 SW_API sw_init sw_init_constant(double value);
 /* Dims are [out, in, …] for convolutions and [in, out] for matrices; fan-in and fan-out follow from them. */
-SW_API sw_init sw_init_glorot(uint64_t seed);  /* uniform, Glorot & Bengio 2010 */
-SW_API sw_init sw_init_he(uint64_t seed);      /* normal, He et al. 2015, gain sqrt(2), fan-in */
+SW_API sw_init sw_init_glorot(uint64_t seed); /* uniform, Glorot & Bengio 2010 */
+SW_API sw_init sw_init_he(uint64_t seed);     /* normal, He et al. 2015, gain sqrt(2), fan-in */
 SW_API sw_init sw_init_normal(uint64_t seed, double deviation);
 SW_API sw_init sw_init_uniform(uint64_t seed, double bound);
 

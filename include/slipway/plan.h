@@ -16,15 +16,15 @@ extern "C" {
 typedef struct sw_plan sw_plan;
 
 typedef struct sw_compile_options {
-    size_t size;          /* sizeof(sw_compile_options) */
-    bool training;        /* folds sw_training(g) */
-    bool freeze;          /* states become constants and are packed: for serving; assignments are an error */
-    int team;             /* threads per run; 0: 1 */
-    int lanes;            /* runs at once; 0: 1. lanes * team must not exceed the context's threads */
-    int instances;        /* how many sets of dims are kept prepared; 0: 8 */
-    bool no_fusion;       /* for comparison: passes that change rounding are left out */
-    const char *backend;  /* NULL: the context's */
-    int outputs_count;    /* 0: all outputs of the graph; else only those named, in this order */
+    size_t size;         /* sizeof(sw_compile_options) */
+    bool training;       /* folds sw_training(g) */
+    bool freeze;         /* states become constants and are packed: for serving; assignments are an error */
+    int team;            /* threads per run; 0: 1 */
+    int lanes;           /* runs at once; 0: 1. lanes * team must not exceed the context's threads */
+    int instances;       /* how many sets of dims are kept prepared; 0: 8 */
+    bool no_fusion;      /* for comparison: passes that change rounding are left out */
+    const char *backend; /* NULL: the context's */
+    int outputs_count;   /* 0: all outputs of the graph; else only those named, in this order */
     const char *const *outputs;
 } sw_compile_options;
 
@@ -46,9 +46,9 @@ SW_API bool sw_plan_is_batched(const sw_plan *plan);
 
 /* Prepares an instance for these input dims, as a first run would. Thread-safe. */
 SW_API sw_status sw_plan_prepare(sw_plan *plan, const sw_dims *inputs);
-/* Bytes of the run arena for these input dims, scratch included (per lane); and of everything that the plan holds besides
- * (weights packed or plain, tables, what libraries hold). What buffers need follows from the dims; kernels are prepared
- * when they were not, for they say how much scratch they want. The arena itself is not allocated: a run, or
+/* Bytes of the run arena for these input dims, scratch included (per lane); and of everything that the plan holds
+ * besides (weights packed or plain, tables, what libraries hold). What buffers need follows from the dims; kernels are
+ * prepared when they were not, for they say how much scratch they want. The arena itself is not allocated: a run, or
  * sw_plan_prepare, that will not fit is refused (SW_BUDGET, naming both numbers) before it begins. */
 SW_API sw_status sw_plan_arena_bytes(sw_plan *plan, const sw_dims *inputs, uint64_t *bytes);
 SW_API uint64_t sw_plan_held_bytes(const sw_plan *plan);
