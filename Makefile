@@ -22,7 +22,8 @@ $(BUILD)/build.ninja:
 
 demo:
 	@tools/install-deps build test data
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(BUILD)/build.ninja
+	@ninja -C $(BUILD) src/cli/slipway
 	@BUILD=$(BUILD) tools/demo
 
 test:
