@@ -72,9 +72,9 @@ static void show_epoch(const shower *s, const sw_train_progress *p)
 
 static void show_begin(const shower *s, const sw_train_progress *p)
 {
-    cli_note(s->c, "run %s: %s%s on %s, %lld parameters, %lld samples, %lld epochs of %lld steps", p->run,
+    cli_note(s->c, "run %s: %s%s on %s, %lld parameters, %lld samples, %lld epoch%s of %lld steps", p->run,
              p->resumed ? "going on with " : "", p->model, p->data, (long long)p->parameters, (long long)p->samples,
-             (long long)p->epochs, (long long)p->batches);
+             (long long)p->epochs, p->epochs == 1 ? "" : "s", (long long)p->batches);
 }
 
 static void show(void *user, const sw_train_progress *p)
