@@ -6,13 +6,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/inside.h"
+
+/* Large blocks come from the system and go back to it at once: the C library would keep freed ones of up to 32 MiB, and
+ * a server that unloads a model, or swaps weights for their packed form, would not shrink. */
+enum { LARGE = 4 << 20 };
 
 static void *libc_allocate(void *user, size_t bytes, size_t alignment)
 {
     (void)user;
     void *memory = NULL;
+    if (bytes >= LARGE) { /* page-aligned, which is the most that is asked for */
+        memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return memory == MAP_FAILED ? NULL : memory;
+    }
     if (alignment <= _Alignof(max_align_t))
         return malloc(bytes);
     return posix_memalign(&memory, alignment, bytes) == 0 ? memory : NULL;
@@ -21,8 +30,10 @@ static void *libc_allocate(void *user, size_t bytes, size_t alignment)
 static void libc_release(void *user, void *memory, size_t bytes)
 {
     (void)user;
-    (void)bytes;
-    free(memory);
+    if (bytes >= LARGE)
+        munmap(memory, bytes);
+    else
+        free(memory);
 }
 
 /* Options of an older or newer caller: what it has is taken, what it lacks is 0. */

@@ -206,7 +206,7 @@ static void test_every_allocation_may_fail(void **state)
 }
 
 /* Forward, backward and update. Nothing piles up: not in bytes held, not in calls for more. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SW_SANITIZED
 enum { STEPS = 20000 };
 #else
 enum { STEPS = 1000000 };

@@ -136,7 +136,7 @@ static void check(const char *what, bool pictures, bool training, int64_t batch)
 static void test_the_planned_peak_is_what_the_process_grows_by(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SW_SANITIZED
     print_message("skipped: a sanitizer's shadow counts as growth\n");
     skip();
 #endif

@@ -236,7 +236,7 @@ static void *ask_on(void *user)
     return NULL;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SW_SANITIZED
 #define SANITIZED 1 /* what is freed is kept for a while */
 #elif defined(__has_feature)
 #define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
