@@ -2,12 +2,15 @@
  *
  *   train_step RECIPE THREADS
  *
- * Says "ready PARAMETERS FLOPS" (of one step, by the cost model), then for every line with a number N on stdin runs N
- * steps and answers with the nanoseconds they took. Reads no clock and no data inside a step. */
+ * Says "ready PARAMETERS FLOPS RATE" (FLOPS of one step, by the cost model; RATE: flops per second of a large matrix
+ * product here, which is what no network can beat), then for every line with a number N on stdin runs N steps and
+ * answers with the nanoseconds they took. Reads no clock and no data inside a step. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "slipway/ops.h"
+#include "slipway/plan.h"
 #include "train/stepper.h"
 
 typedef struct bench {
@@ -68,6 +71,32 @@ static void close_all(bench *b)
     sw_context_free(b->ctx);
 }
 
+/* The best of some products of square matrices; 0 on failure. */
+static double product_rate(sw_context *ctx, int threads)
+{
+    enum { SIZE = 1536, TURNS = 12 };
+    sw_plan *plan = NULL;
+    sw_graph *g = sw_graph_new(ctx, 0);
+    sw_value *a = sw_input_declare(g, "a", SW_TYPE(SW_F32, SIZE, SIZE));
+    sw_value *b = sw_input_declare(g, "b", SW_TYPE(SW_F32, SIZE, SIZE));
+    sw_output(g, "y", sw_matmul(g, a, b));
+    sw_compile(g, &(sw_compile_options){.size = sizeof(sw_compile_options), .team = threads}, &plan);
+    sw_graph_free(g);
+    sw_tensor *x = sw_tensor_zeros(ctx, SW_F32, SW_DIMS(SIZE, SIZE)), *y = NULL, *inputs[] = {x, x};
+    double best = 0;
+    for (int i = 0; plan != NULL && x != NULL && i < TURNS; i++) {
+        uint64_t begun = sw_now_ns();
+        if (sw_plan_run(plan, inputs, &y, NULL) != SW_OK)
+            break;
+        double rate = 2.0 * SIZE * SIZE * SIZE / ((double)(sw_now_ns() - begun) / 1e9);
+        best = rate > best ? rate : best;
+    }
+    sw_tensor_release(x);
+    sw_tensor_release(y);
+    sw_plan_free(plan);
+    return best;
+}
+
 int main(int argc, char **argv)
 {
     bench b = {0};
@@ -77,7 +106,8 @@ int main(int argc, char **argv)
     }
     sw_status status = open_all(&b, argv[1], atoi(argv[2]));
     if (status == SW_OK) {
-        printf("ready %lld %.0f\n", (long long)sw_network_parameters(b.network), flops_of(&b));
+        printf("ready %lld %.0f %.0f\n", (long long)sw_network_parameters(b.network), flops_of(&b),
+               product_rate(b.ctx, atoi(argv[2])));
         fflush(stdout);
     }
     char line[64];

@@ -2,10 +2,13 @@
 #include "backend/cpu/cpu.h"
 #include "backend/ref/ref.h"
 #include "base/context.h"
+#include "code_version.h"
 #include "ops/table.h"
 #include "run/executor.h"
 
 const char *sw_version(void) { return SW_VERSION; }
+
+const char *sw_code_version(void) { return SW_CODE_VERSION; }
 
 /* What this build knows, registered in the order in which it leans on each other. */
 static sw_status furnish(sw_context *ctx)

@@ -94,6 +94,10 @@ SW_API sw_status sw_cancel_check(const sw_cancel *cancel);
 /* "0.1.0" */
 SW_API const char *sw_version(void);
 
+/* The version and the commit that this was built from, "0.1.0+1c252ccd5a21" ("-dirty" behind it when files differed,
+ * "unknown" when built outside of git): what a run's row calls its code. */
+SW_API const char *sw_code_version(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,7 +9,9 @@ static int run(cli *c)
         printf("slipway %s\n", sw_version());
         return 0;
     }
-    sw_json_string(cli_json_begin(c, '{'), "version", sw_version());
+    sw_json_writer *json = cli_json_begin(c, '{');
+    sw_json_string(json, "version", sw_version());
+    sw_json_string(json, "code", sw_code_version());
     return cli_json_done(c, '}');
 }
 

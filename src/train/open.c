@@ -116,7 +116,7 @@ static sw_status begin_record(sw_trainer *t, const char *identity)
                            .name = t->recipe->name,
                            .recipe = t->recipe_text,
                            .data_hash = sw_dataset_hash(t->data, SW_SPLIT_TRAIN),
-                           .code_version = sw_version(),
+                           .code_version = sw_code_version(),
                            .identity = identity,
                            .seed = (uint64_t)s->seed,
                            .parameters = parameters.list,
