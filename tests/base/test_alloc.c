@@ -1,9 +1,12 @@
 /* What alloc.h and context.h promise: counting, budget, failure on request, hooks. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above first */
+#include <sys/mman.h>
+#include <unistd.h>
+/* cmocka wants those above first */
 #include <cmocka.h>
 
 #include "base/context.h"
@@ -59,6 +62,26 @@ static void test_realloc_keeps_contents_and_alignment(void **state)
     assert_null(sw_realloc(ctx, p, 1000));
     assert_int_equal(p[9], 9);
     sw_free(ctx, p);
+}
+
+/* A freed page in the middle is mapped no more: mincore does not know it. The C library alone would give back the first
+ * block, and keep the second. */
+static void test_large_blocks_go_back_to_the_system(void **state)
+{
+    sw_context *ctx = *state;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)16 << 20;
+    for (int i = 0; i < 2; i++) {
+        unsigned char there;
+        char *block = sw_alloc_aligned(ctx, bytes, 4096);
+        assert_non_null(block);
+        assert_int_equal((uintptr_t)block % 4096, 0);
+        memset(block, 1, bytes);
+        char *middle = (char *)(((uintptr_t)block + bytes / 2) / page * page);
+        assert_int_equal(mincore(middle, page, &there), 0);
+        sw_free(ctx, block);
+        assert_int_equal(mincore(middle, page, &there), -1);
+        assert_int_equal(errno, ENOMEM);
+    }
 }
 
 static void test_sizes_that_overflow_are_refused(void **state)
@@ -228,6 +251,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bytes_return_to_zero_and_peak_stays, make_context, free_context),
         cmocka_unit_test_setup_teardown(test_realloc_keeps_contents_and_alignment, make_context, free_context),
+        cmocka_unit_test_setup_teardown(test_large_blocks_go_back_to_the_system, make_context, free_context),
         cmocka_unit_test_setup_teardown(test_sizes_that_overflow_are_refused, make_context, free_context),
         cmocka_unit_test_setup_teardown(test_the_nth_allocation_fails_once, make_context, free_context),
         cmocka_unit_test(test_budget_refuses_before_it_is_exceeded),
