@@ -65,15 +65,18 @@ static void test_realloc_keeps_contents_and_alignment(void **state)
 }
 
 /* A freed page in the middle is mapped no more: mincore does not know it. The C library alone would give back the first
- * block, and keep the second. */
+ * block, and keep the second, which is smaller and has something behind it. */
 static void test_large_blocks_go_back_to_the_system(void **state)
 {
     sw_context *ctx = *state;
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)16 << 20;
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
     for (int i = 0; i < 2; i++) {
+        size_t bytes = (size_t)(16 - 4 * i) << 20;
         unsigned char there;
         char *block = sw_alloc_aligned(ctx, bytes, 4096);
+        void *behind = sw_alloc(ctx, 1 << 17);
         assert_non_null(block);
+        assert_non_null(behind);
         assert_int_equal((uintptr_t)block % 4096, 0);
         memset(block, 1, bytes);
         char *middle = (char *)(((uintptr_t)block + bytes / 2) / page * page);
@@ -81,6 +84,7 @@ static void test_large_blocks_go_back_to_the_system(void **state)
         sw_free(ctx, block);
         assert_int_equal(mincore(middle, page, &there), -1);
         assert_int_equal(errno, ENOMEM);
+        sw_free(ctx, behind);
     }
 }
 
